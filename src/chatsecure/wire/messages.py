@@ -366,6 +366,8 @@ class LogState(Message, frozen=True):
     """Sequence number of the last entry."""
     since: Count
     """The entry by which this device came in; it reads what follows. 0: from the start."""
+    chain: Annotated[bytes, Meta(max_length=32)] = b""
+    """The log's hash chain at `since` (see `chain.py`)."""
 
 
 class Subscribed(Message, frozen=True):

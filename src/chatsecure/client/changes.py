@@ -1,0 +1,366 @@
+"""Commits as they arrive: ours are merged, others' are judged by the rules and merged or ignored.
+
+An ignored commit has taken its place in the log (the log's epoch counts it) and has no effect on
+the group; every honest member ignores the same ones, since the rules look at nothing local.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from chatsecure import mls
+from chatsecure.crypto.certificates import verify_login
+from chatsecure.crypto.credentials import MemberIdentity
+from chatsecure.crypto.errors import CryptoError
+from chatsecure.crypto.identity import device_id
+from chatsecure.crypto.sealing import open_with_secret
+from chatsecure.names import fold_name
+from chatsecure.wire import messages as m
+
+from . import contacts, conversations
+from .content import EntryHeader, decode_header, leave_statement
+from .conversations import Conversation
+from .display import harmless, harmless_name
+from .events import GapEvent, MembershipEvent, RoomEvent, stamp
+from .groups import identify
+from .links import psk
+from .room import Change, MemberRole, NotPermitted, RoomState, check_change, check_join, decode_state
+
+if TYPE_CHECKING:
+    from .core import Core
+
+JOIN_PURPOSE = "join"
+
+
+class ChangeJudge:
+    """Handles COMMIT and JOIN entries. One per core; called inside a transaction."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._db = core.db
+
+    def commit(self, row: Conversation, entry: m.Entry) -> None:
+        """A member's commit."""
+        core = self._core
+        group = core.groups.get(row.log_id)
+        if entry.device_id == core.me.device_id:
+            self._own_commit(row, entry, group)
+            return
+        if group.has_pending_commit:
+            # The server took another one first; the flow that made ours begins anew.
+            group.discard_pending()
+            self._db.run("DELETE FROM pending_commits WHERE log_id = ?", row.log_id)
+        processed = group.process(entry.payload)
+        try:
+            if processed.kind != "commit" or processed.sender is None:
+                raise NotPermitted("an entry is not the change it is said to be")
+            header = decode_header(processed.aad)
+            by = identify(processed.sender, entry.at)
+            if (by.device_id, header.append_id, header.epoch) != (
+                entry.device_id, entry.append_id, entry.epoch,
+            ):  # fmt: skip
+                raise NotPermitted("the server shows a change under another sender or place")
+            if processed.updated is not None:
+                check_same_device(identify(processed.updated, entry.at), by)
+            before = decode_state(group.room_state)
+            after = decode_state(processed.room_state) if processed.room_state else before
+            self._check(row, entry, group, processed, header, by, before, after)
+        except (NotPermitted, CryptoError) as error:
+            group.discard_staged()
+            core.groups.save(row.log_id, group)
+            self._refused(row, entry, str(error))
+            return
+        self._merge_staged(row, entry, group, processed, by.name, before, after)
+
+    def _check(
+        self,
+        row: Conversation,
+        entry: m.Entry,
+        group: mls.Group,
+        processed: mls.Processed,
+        header: EntryHeader,
+        by: MemberIdentity,
+        before: RoomState,
+        after: RoomState,
+    ) -> None:
+        added = [identify(member, entry.at) for member in processed.added]
+        removed = [identify(member, entry.at) for member in processed.removed]
+        leavers = self._leavers(row.log_id, processed.removed, header)
+        check_change(
+            Change(
+                by=by.identity_fingerprint,
+                before=before,
+                after=after,
+                added=[member.identity_fingerprint for member in added],
+                removed=[
+                    member.identity_fingerprint
+                    for member in removed
+                    if member.device_id not in leavers
+                ],
+                at=entry.at,
+            )
+        )
+        gone = {member.device_id for member in removed}
+        stay = [
+            identify(member, entry.at)
+            for member in group.members()
+            if device_id(member.signature_key) not in gone
+        ]
+        check_names([*stay, *added])
+        told = entry.roster or m.RosterChange()
+        if set(told.add) != {member.device_id for member in added} or set(told.remove) != gone:
+            # Judged nowhere: the server could tell each of us another roster.
+            self._core.emit(
+                GapEvent(
+                    at=stamp(entry.at),
+                    conversation=row.name,
+                    seq=entry.seq,
+                    reason="the server's list of who gets this conversation is not the members'",
+                )
+            )
+
+    def _leavers(
+        self, log_id: bytes, removed: Iterable[mls.Member], header: EntryHeader
+    ) -> set[bytes]:
+        """Which removed devices have left by a statement of their own."""
+        keys = {device_id(member.signature_key): member.signature_key for member in removed}
+        proven = set()
+        for proof in header.leavers:
+            key = keys.get(proof.device_id)
+            if key is not None:
+                verify_login(key, leave_statement(log_id, proof.device_id), proof.signature)
+                proven.add(proof.device_id)
+        return proven
+
+    def _own_commit(self, row: Conversation, entry: m.Entry, group: mls.Group) -> None:
+        pending = self._db.value(
+            "SELECT append_id FROM pending_commits WHERE log_id = ?", row.log_id
+        )
+        if pending != entry.append_id or not group.has_pending_commit:
+            raise NotPermitted(
+                "this device changed the conversation without our knowledge: "
+                "the profile is a copy that is used twice, or an old one"
+            )
+        before = decode_state(group.room_state)
+        known = {member.device_id: member for member in conversations.members(self._db, row.log_id)}
+        group.merge_pending()
+        after = decode_state(group.room_state)
+        self._core.groups.save(row.log_id, group)
+        self._db.run("DELETE FROM pending_commits WHERE log_id = ?", row.log_id)
+        self._core.groups.sync_members(row.log_id, group, entry.seq, entry.at)
+        self._tell(row, entry, known, self._core.me.name, before, after)
+
+    def _merge_staged(
+        self,
+        row: Conversation,
+        entry: m.Entry,
+        group: mls.Group,
+        processed: mls.Processed,
+        by: str,
+        before: RoomState,
+        after: RoomState,
+    ) -> None:
+        core = self._core
+        known = {member.device_id: member for member in conversations.members(self._db, row.log_id)}
+        group.merge_staged()
+        core.groups.save(row.log_id, group)
+        if processed.self_removed:
+            conversations.end(self._db, row.log_id, conversations.REMOVED)
+            core.emit(
+                MembershipEvent(
+                    at=stamp(entry.at),
+                    conversation=row.name,
+                    sender=by,
+                    seq=entry.seq,
+                    user=core.me.name,
+                    state="removed",
+                    by=by,
+                )
+            )
+            return
+        core.groups.sync_members(row.log_id, group, entry.seq, entry.at)
+        for member in processed.added:
+            event = contacts.pin_member(self._db, identify(member, entry.at), entry.at)
+            if event is not None:
+                core.emit(event)
+        self._tell(row, entry, known, by, before, after)
+
+    def join(self, row: Conversation, entry: m.Entry) -> None:
+        """Somebody comes in by a link (an external Commit, sealed under the link's secret)."""
+        core = self._core
+        if entry.device_id == core.me.device_id:
+            self._own_join(row, entry)
+            return
+        group = core.groups.get(row.log_id)
+        before = decode_state(group.room_state)
+        link_id = entry.payload[:16]
+        link = before.link(link_id)
+        if link is None:
+            self._refused(row, entry, "somebody tried to come in by a link that is not open")
+            return
+        if group.has_pending_commit:
+            group.discard_pending()
+            self._db.run("DELETE FROM pending_commits WHERE log_id = ?", row.log_id)
+        group.add_psk(link_id, psk(link.secret))
+        try:
+            commit = open_with_secret(link.secret, JOIN_PURPOSE, entry.payload[16:], row.log_id)
+            processed = group.process(commit)
+            if processed.kind != "external_commit" or processed.sender is None:
+                raise NotPermitted("an entry is not the joining it is said to be")
+            newcomer = identify(processed.sender, entry.at)
+            if newcomer.device_id != entry.device_id:
+                raise NotPermitted("the server shows a joining under another sender")
+            check_join(before, link_id, processed.psk_ids, entry.at)
+            gone = {device_id(member.signature_key) for member in processed.removed}
+            if not gone <= {newcomer.device_id}:
+                raise NotPermitted("a joining may not remove anybody else")
+            stay = [identify(member, entry.at) for member in group.members()]
+            check_names([*stay, newcomer])
+        except (NotPermitted, CryptoError, mls.MlsError) as error:
+            group.discard_staged()
+            group.remove_psk(link_id)
+            core.groups.save(row.log_id, group)
+            self._refused(row, entry, str(error))
+            return
+        group.remove_psk(link_id)
+        inviter = next(
+            (
+                member.name
+                for member in conversations.members(self._db, row.log_id)
+                if member.fingerprint == link.by
+            ),
+            "",
+        )
+        self._merge_staged(row, entry, group, processed, inviter, before, before)
+
+    def _own_join(self, row: Conversation, entry: m.Entry) -> None:
+        self._db.run("DELETE FROM pending_commits WHERE log_id = ?", row.log_id)
+        self._db.run(
+            "UPDATE members SET since = ? WHERE log_id = ? AND device_id = ?",
+            entry.seq, row.log_id, self._core.me.device_id,
+        )  # fmt: skip
+        self._core.emit(
+            MembershipEvent(
+                at=stamp(entry.at),
+                conversation=row.name,
+                sender=self._core.me.name,
+                seq=entry.seq,
+                user=self._core.me.name,
+                state="joined",
+            )
+        )
+
+    def _refused(self, row: Conversation, entry: m.Entry, reason: str) -> None:
+        self._core.emit(
+            GapEvent(
+                at=stamp(entry.at),
+                conversation=row.name,
+                seq=entry.seq,
+                reason=f"a change was ignored: {reason}",
+            )
+        )
+
+    def _tell(
+        self,
+        row: Conversation,
+        entry: m.Entry,
+        known: dict[bytes, conversations.MemberRow],
+        by: str,
+        before: RoomState,
+        after: RoomState,
+    ) -> None:
+        """Tell who came, who went, and what changed; name the inviter."""
+        db, at = self._db, stamp(entry.at)
+        now = {member.device_id: member for member in conversations.members(db, row.log_id)}
+        people_before = {member.folded for member in known.values()}
+        people_now = {member.folded for member in now.values()}
+
+        def tell(user: str, state: str, role: str | None = None) -> None:
+            self._core.emit(
+                MembershipEvent(
+                    at=at,
+                    conversation=row.name,
+                    sender=by or None,
+                    seq=entry.seq,
+                    user=user,
+                    state=state,
+                    by=by or None,
+                    role=role,
+                )
+            )
+
+        for folded, name in sorted({(row.folded, row.name) for row in now.values()}):
+            if folded not in people_before:
+                tell(name, "joined")
+        for member in known.values():
+            if member.device_id not in now:
+                db.run("DELETE FROM receipts WHERE log_id = ? AND device_id = ?",
+                       row.log_id, member.device_id)  # fmt: skip
+        for folded, name in sorted({(old.folded, old.name) for old in known.values()}):
+            if folded not in people_now and not self._left(row.log_id, folded, known):
+                tell(name, "removed")
+        db.run(
+            "DELETE FROM leavers WHERE log_id = ?1 AND device_id NOT IN"
+            " (SELECT device_id FROM members WHERE log_id = ?1)",
+            row.log_id,
+        )
+        names = {member.fingerprint: member.name for member in now.values()}
+        for user in sorted(before.roles.keys() | after.roles.keys()):
+            if before.role(user) != after.role(user) and user in names:
+                tell(names[user], "role", MemberRole(after.role(user)).name.lower())
+        if (before.name, before.topic) != (after.name, after.topic):
+            self._renamed(row, entry, after, by)
+
+    def _left(
+        self, log_id: bytes, folded: str, known: dict[bytes, conversations.MemberRow]
+    ) -> bool:
+        """Whether a user's going was announced by themselves."""
+        left = {
+            bytes(found[0])
+            for found in self._db.rows("SELECT device_id FROM leavers WHERE log_id = ?", log_id)
+        }
+        return all(
+            member.device_id in left for member in known.values() if member.folded == folded
+        )
+
+    def _renamed(self, row: Conversation, entry: m.Entry, after: RoomState, by: str) -> None:
+        name = row.name
+        if after.kind is m.LogKind.ROOM and after.name.casefold() != row.folded:
+            name = "#" + harmless_name(after.name.removeprefix("#"))
+            taken = conversations.find(self._db, name.casefold())
+            if taken is None:
+                conversations.update(self._db, row.log_id, name=name, folded=name.casefold())
+        self._core.emit(
+            RoomEvent(
+                at=stamp(entry.at),
+                conversation=row.name,
+                sender=by,
+                seq=entry.seq,
+                name=name,
+                topic=harmless(after.topic),
+            )
+        )
+
+
+def check_same_device(new: MemberIdentity, old: MemberIdentity) -> None:
+    """A device may renew its leaf, not turn into another one.
+
+    Raises:
+        NotPermitted: it does.
+    """
+    if (new.device_id, new.identity_fingerprint) != (old.device_id, old.identity_fingerprint):
+        raise NotPermitted("a device tried to become another one")
+
+
+def check_names(identities: Iterable[MemberIdentity]) -> None:
+    """One name, one identity: nobody in a conversation may carry another member's name.
+
+    Raises:
+        NotPermitted: two identities share a name.
+    """
+    names: dict[str, bytes] = {}
+    for identity in identities:
+        folded = fold_name(identity.name)
+        if names.setdefault(folded, identity.identity_fingerprint) != identity.identity_fingerprint:
+            raise NotPermitted(f"two identities in it are called {identity.name}")

@@ -1,0 +1,505 @@
+"""The headless client core: what a client does, without sockets, threads or a clock of its own.
+
+Whoever drives it (the asyncio driver, the simulation) calls `connected`, `received`,
+`disconnected` and `tick`, sends what `take_output` gives, and wakes it at `next_wakeup`. Faces
+start flows and get events. Everything that must survive is in the database before it is shown or
+acknowledged; every process that has the profile open may run a core of its own.
+
+This module holds the connection's life: greeting, log-in, requests and their answers, keep-alive,
+events. What arrives in conversations is handled in `receive.py`, what is sent in `outbox.py`,
+operations of several steps in `flows_*.py`, files in `transfers.py`.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+import msgspec
+
+from chatsecure import __version__
+from chatsecure.wire import messages as m
+from chatsecure.wire.connection import CLIENT_ACCEPTS, Connection
+from chatsecure.wire.errors import (
+    ChatSecureError,
+    ErrorCode,
+    ProtocolError,
+    Refused,
+    Unreachable,
+    WrongIdentity,
+)
+
+from . import conversations
+from .events import MOMENTARY, ConnectionEvent, Event, PresenceEvent, stamp, to_json
+from .flow import Flow, Operation, Scheduler, T, Ticket
+from .groups import KEY_PACKAGES_WANTED, Groups
+from .profile.database import Database
+
+AGENT = f"chatsecure/{__version__}"
+PING_AFTER_MS = 10_000
+DEAD_AFTER_MS = 25_000
+MAX_EVENTS_KEPT = 200_000
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Whose profile it is."""
+
+    name: str
+    folded: str
+    fingerprint: bytes
+    device_id: bytes
+    chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a core behaves, set by the face that runs it."""
+
+    present: bool = True
+    """Others see us come and go."""
+    receive_files: bool = True
+    """Files are fetched as they are offered."""
+
+
+class Core:
+    """One running client.
+
+    Args:
+        db: the open profile.
+        now: the time in milliseconds since 1970.
+        random: gives that many random bytes (ids and nonces; keys come from the libraries).
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        now: Callable[[], int],
+        random: Callable[[int], bytes] = secrets.token_bytes,
+        options: Options = Options(),  # noqa: B008 - immutable
+    ) -> None:
+        from .files import Files
+        from .outbox import Outbox
+        from .receive import Receiver
+
+        self.db = db
+        self.now = now
+        self.random = random
+        self.options = options
+        self.me = Me(
+            name=db.get("name"),
+            folded=db.get("folded"),
+            fingerprint=bytes(db.get("fingerprint")),
+            device_id=bytes(db.get("device_id")),
+            chain=(bytes(db.get("device_certificate")), bytes(db.get("identity_certificate"))),
+        )
+        self.groups = Groups(db, bytes(db.get("device_seed")), list(self.me.chain))
+        self.scheduler = Scheduler(now)
+        self.listeners: list[Listener] = []
+        self.online = False
+        """Logged in and subscribed."""
+        self.logs: dict[bytes, m.LogState] = {}
+        """Conversations as the server has them; filled by `Subscribed`."""
+        self.heads: dict[bytes, int] = {}
+        """The last entry the server has told of, for each log."""
+        self.epochs: dict[bytes, int] = {}
+        """The log's epoch as the server last told it (in a refusal), if ahead of ours."""
+        self.presence: dict[str, bool] = {}
+        self.role = m.Role.MEMBER
+        self.lobby: bytes | None = None
+        self.fatal: ChatSecureError | None = None
+        """Why there is no use in connecting again (banned, wrong identity, unknown device)."""
+        self._connection: Connection | None = None
+        self._output: list[bytes] = []
+        self._tickets: dict[int, Ticket] = {}
+        self._unsent: list[Ticket] = []
+        self._client_nonce = b""
+        self._certificate_hash = b""
+        self._heard_at = 0
+        self._pinged = False
+        self._events: list[Event] = []
+        self._deferred: list[Callable[[], None]] = []
+        db.on_commit.append(self._committed)
+        db.on_rollback.append(self._undone)
+        self.outbox = Outbox(self)
+        self.receiver = Receiver(self)
+        self.files = Files(self)
+
+    # --- connection ---------------------------------------------------------------------------
+
+    def connected(self, certificate: bytes) -> None:
+        """A TLS connection stands.
+
+        Args:
+            certificate: the server's, in DER.
+
+        Raises:
+            WrongIdentity: it is not the pinned one; close the connection.
+        """
+        found = sha256(certificate).digest()
+        pinned = bytes(self.db.get("server_certificate_hash") or b"")
+        if not found.startswith(bytes(self.db.get("server_fingerprint"))) or (
+            pinned and pinned != found
+        ):
+            self.fatal = WrongIdentity(
+                "this is not the server of the invitation: its key is another one",
+                hint="somebody may be in between; ask who invited you",
+            )
+            raise self.fatal
+        self._certificate_hash = found
+        self._connection = Connection(CLIENT_ACCEPTS)
+        self._client_nonce = self.random(32)
+        self._heard_at, self._pinged = self.now(), False
+        self._send(m.ClientHello([m.PROTOCOL_VERSION], self._client_nonce, AGENT))
+
+    def disconnected(self, reason: str) -> None:
+        """The connection is gone. Requests without an answer are asked again on the next one."""
+        was_online = self.online
+        self.online = False
+        self._connection = None
+        self._output.clear()
+        self._unsent = [*self._tickets.values(), *self._unsent]
+        self._tickets.clear()
+        self.logs.clear()
+        self.presence.clear()
+        if was_online:
+            self.emit(ConnectionEvent(at=stamp(self.now()), state="offline", reason=reason))
+        self.scheduler.settle()
+
+    def received(self, data: bytes) -> None:
+        """Bytes have come.
+
+        Raises:
+            ProtocolError: the server broke the protocol; close the connection.
+            ChatSecureError: the server ended the connection, and why.
+        """
+        if self._connection is None:
+            return
+        self._heard_at, self._pinged = self.now(), False
+        for request, message in self._connection.receive(data):
+            self._handle(request, message)
+        self.scheduler.settle()
+        self.pump()
+
+    def tick(self) -> None:
+        """Time has passed: keep-alive and deadlines.
+
+        Raises:
+            Unreachable: the server has been silent for too long; close the connection.
+        """
+        self.scheduler.settle()
+        if self._connection is not None:
+            silent = self.now() - self._heard_at
+            if silent > DEAD_AFTER_MS:
+                raise Unreachable("the server does not answer any more")
+            if silent > PING_AFTER_MS and not self._pinged:
+                self._pinged = True
+                self._send(m.Ping())
+        self.pump()
+
+    def next_wakeup(self) -> int | None:
+        """When `tick` must be called at the latest (milliseconds since 1970)."""
+        times = [self.scheduler.next_deadline(), self.outbox.next_retry()]
+        if self._connection is not None:
+            times.append(self._heard_at + (DEAD_AFTER_MS if self._pinged else PING_AFTER_MS) + 1)
+        return min((time for time in times if time is not None), default=None)
+
+    def take_output(self) -> bytes:
+        """What is to be sent now."""
+        output = b"".join(self._output)
+        self._output.clear()
+        return output
+
+    def _send(self, message: m.Message, request: int = 0) -> None:
+        if self._connection is not None:
+            self._output.append(self._connection.send(message, request))
+
+    def notify(self, message: m.Message) -> None:
+        """Send something that has no answer, if we are online."""
+        if self.online:
+            self._send(message)
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def ask(
+        self, message: m.Message, on_done: Callable[[Ticket], None] | None = None
+    ) -> Ticket:
+        """Send a request, at once or as soon as we are online. All requests may be repeated."""
+        ticket = Ticket(message)
+        ticket.on_done = on_done
+        if self.online and self._connection is not None:
+            self._send_ticket(ticket)
+        else:
+            self._unsent.append(ticket)
+        return ticket
+
+    def _send_ticket(self, ticket: Ticket) -> None:
+        assert self._connection is not None
+        request = self._connection.next_request()
+        self._tickets[request] = ticket
+        self._send(ticket.message, request)
+
+    def run(self, flow: Flow[T], on_done: Callable[[Operation[T]], None] | None = None) -> None:
+        """Start a flow."""
+        self.scheduler.start(flow, on_done)
+        self.pump()
+
+    def pump(self) -> None:
+        """Start whatever can go on now: messages to send, files to move."""
+        if self.online:
+            self.outbox.pump()
+            self.files.pump()
+            self.scheduler.settle()
+
+    # --- messages from the server -------------------------------------------------------------
+
+    def _handle(self, request: int, message: m.Message) -> None:
+        if request:
+            self._answer(request, message)
+            return
+        match message:
+            case m.ServerHello():
+                self._greet(message)
+            case m.Error():
+                raise Refused(message.code, message.message, message.detail)
+            case m.Entries():
+                self.receiver.entries(message)
+                self.outbox.pump()
+            case m.Presence():
+                self._presence(message)
+            case m.Whispered():
+                self.receiver.whisper(message)
+            case m.Ping():
+                self._send(m.Pong())
+            case m.Goodbye():
+                error = Refused(message.code, message.message)
+                if error.code is ErrorCode.BANNED:
+                    self.fatal = error
+                raise error
+            case m.Pong():
+                pass
+            case _:
+                raise ProtocolError(f"a {type(message).__name__} came unasked")
+
+    def _answer(self, request: int, message: m.Message) -> None:
+        ticket = self._tickets.pop(request, None)
+        if ticket is None:
+            raise ProtocolError("the server answered what nobody asked")
+        if isinstance(message, m.Error):
+            ticket.resolve(None, Refused(message.code, message.message, message.detail))
+        else:
+            ticket.resolve(message, None)
+
+    def _internal(self, message: m.Message, on_done: Callable[[Ticket], None]) -> None:
+        """A request of the connection itself, before others may be sent."""
+        ticket = Ticket(message)
+        ticket.on_done = on_done
+        self._send_ticket(ticket)
+
+    def _greet(self, hello: m.ServerHello) -> None:
+        """The server's hello has come: prove who we are."""
+        assert self._connection is not None
+        self._connection.greeted()
+        if hello.version != m.PROTOCOL_VERSION:
+            raise ProtocolError("the server wants a protocol version that we did not offer")
+        if self.db.get("registered"):
+            login: m.Message = m.Login(
+                self.me.device_id,
+                self._signature(m.LoginPurpose.LOGIN, hello, self.me.device_id),
+                self.options.present,
+            )
+        else:
+            unsigned = self._registration()
+            signature = self._signature(
+                m.LoginPurpose.REGISTER, hello, m.registration_subject(unsigned)
+            )
+            login = msgspec.structs.replace(unsigned, signature=signature)
+        self._internal(login, self._logged_in)
+
+    def _registration(self) -> m.Register:
+        get = self.db.get
+        return m.Register(
+            token=bytes(get("token")),
+            name=self.me.name,
+            identity_certificate=self.me.chain[1],
+            sealing_certificate=bytes(get("sealing_certificate")),
+            device_certificate=self.me.chain[0],
+            device_list=m.SignedDeviceList(
+                bytes(get("device_list")), bytes(get("device_list_signature"))
+            ),
+            signature=b"\0",
+            present=self.options.present,
+        )
+
+    def _signature(self, purpose: m.LoginPurpose, hello: m.ServerHello, subject: bytes) -> bytes:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        context = m.login_context(
+            purpose,
+            hello.version,
+            self._certificate_hash,
+            hello.nonce,
+            self._client_nonce,
+            subject,
+        )
+        return Ed25519PrivateKey.from_private_bytes(bytes(self.db.get("device_seed"))).sign(context)
+
+    def _logged_in(self, ticket: Ticket) -> None:
+        if ticket.error is not None:
+            if isinstance(ticket.error, Refused) and ticket.error.code not in (
+                ErrorCode.RATE,
+                ErrorCode.UNAVAILABLE,
+                ErrorCode.TOO_MANY,
+                ErrorCode.STORAGE_FULL,
+                ErrorCode.INTERNAL,
+            ):
+                self.fatal = ticket.error
+            raise ticket.error
+        reply = ticket.reply
+        if not isinstance(reply, m.LoggedIn) or self._connection is None:
+            raise ProtocolError("the server answered a log-in with something else")
+        self._connection.open()
+        self.role, self.lobby = reply.role, reply.lobby
+        with self.db.transaction():
+            if not self.db.get("registered"):
+                self.db.put("registered", 1)
+                self.db.put("server_certificate_hash", self._certificate_hash)
+                self.db.run("DELETE FROM meta WHERE key = 'token'")
+            self._stock_key_packages(reply.key_packages_left)
+        cursors = [m.Cursor(self.me.device_id, self.db.get("inbox_cursor") or 0)]
+        cursors += [
+            m.Cursor(row.log_id, row.cursor or 0)
+            for row in conversations.everything(self.db, conversations.ACTIVE)
+        ]
+        self._internal(m.Subscribe(cursors), self._subscribed)
+
+    def _stock_key_packages(self, left: int) -> None:
+        """Publish KeyPackages so that others can add this device while it is away."""
+        now = self.now()
+        if self.db.value("SELECT count(*) FROM key_packages WHERE last_resort = 1") == 0:
+            self.groups.make_key_packages(1, last_resort=True, now=now)
+        waiting = self.db.value(
+            "SELECT count(*) FROM key_packages WHERE uploaded = 0 AND last_resort = 0"
+        )
+        if left + waiting < KEY_PACKAGES_WANTED // 2:
+            missing = KEY_PACKAGES_WANTED - left - waiting
+            self.groups.make_key_packages(missing, last_resort=False, now=now)
+        rows = self.db.rows(
+            "SELECT ref, data, last_resort FROM key_packages WHERE uploaded = 0 LIMIT 100"
+        )
+        if rows:
+            uploads = [m.KeyPackageUpload(ref, data, bool(last)) for ref, data, last in rows]
+            self._internal(m.PutKeyPackages(uploads), self._key_packages_put)
+
+    def _key_packages_put(self, ticket: Ticket) -> None:
+        if ticket.error is None and isinstance(ticket.message, m.PutKeyPackages):
+            with self.db.transaction():
+                self.db.run_many(
+                    "UPDATE key_packages SET uploaded = 1 WHERE ref = ?",
+                    ((package.ref,) for package in ticket.message.packages),
+                )
+
+    def _subscribed(self, ticket: Ticket) -> None:
+        if ticket.error is not None:
+            raise ticket.error
+        if not isinstance(ticket.reply, m.Subscribed):
+            raise ProtocolError("the server answered a subscription with something else")
+        from .flows import submit
+
+        self.online = True
+        self.receiver.subscribed(ticket.reply.logs, whole=True)
+        self.emit(ConnectionEvent(at=stamp(self.now()), state="online"))
+        unsent, self._unsent = self._unsent, []
+        for waiting in unsent:
+            self._send_ticket(waiting)
+        for (log_id,) in self.db.rows("SELECT log_id FROM pending_commits"):
+            self.run(submit(self, log_id), _ignore)
+        for (log_id,) in self.db.rows("SELECT DISTINCT log_id FROM leavers"):
+            self.remove_leavers(log_id)
+
+    def subscribe(self, log_id: bytes, cursor: int) -> None:
+        """Start the flow of one more log."""
+
+        def done(ticket: Ticket) -> None:
+            if isinstance(ticket.reply, m.Subscribed):
+                self.receiver.subscribed(ticket.reply.logs, whole=False)
+
+        self.ask(m.Subscribe([m.Cursor(log_id, cursor)]), done)
+
+    def _presence(self, message: m.Presence) -> None:
+        self.presence[message.name] = message.online
+        lobby = conversations.get(self.db, self.lobby) if self.lobby else None
+        self.emit(
+            PresenceEvent(
+                at=stamp(message.at),
+                conversation=lobby.name if lobby else None,
+                sender=message.name,
+                user=message.name,
+                state="online" if message.online else "offline",
+            )
+        )
+
+    # --- events -------------------------------------------------------------------------------
+
+    def emit(self, event: Event) -> None:
+        """Tell the faces. What must not be missed is written in the transaction under way."""
+        if self.db.in_transaction:
+            if not isinstance(event, MOMENTARY):
+                self.db.run("INSERT INTO events(body) VALUES(?)", to_json(event))
+            self._events.append(event)
+        elif isinstance(event, MOMENTARY):
+            for listener in list(self.listeners):
+                listener(event)
+        else:
+            with self.db.transaction():
+                self.emit(event)
+
+    def defer(self, call: Callable[[], None]) -> None:
+        """Do something after the transaction under way is on disk; not at all if it is undone."""
+        if self.db.in_transaction:
+            self._deferred.append(call)
+        else:
+            call()
+
+    def _committed(self) -> None:
+        events, self._events = self._events, []
+        deferred, self._deferred = self._deferred, []
+        for event in events:
+            for listener in list(self.listeners):
+                listener(event)
+        for call in deferred:
+            call()
+
+    def _undone(self) -> None:
+        self._events, self._deferred = [], []
+
+    def remove_leavers(self, log_id: bytes) -> None:
+        """Somebody left: one of us takes their devices out of the group."""
+        from .flows_rooms import remove_leavers
+
+        self.run(remove_leavers(self, log_id))
+
+    def ready(self, log_id: bytes) -> bool:
+        """Whether we follow a conversation up to where the server is, as far as we know."""
+        row = conversations.get(self.db, log_id)
+        return (
+            self.online
+            and row is not None
+            and row.state == conversations.ACTIVE
+            and row.cursor is not None
+            and row.cursor >= self.heads.get(log_id, 0)
+            and row.epoch >= self.epochs.get(log_id, 0)
+        )
+
+    def close(self) -> None:
+        """Let go of everything but the database."""
+        self.db.on_commit.remove(self._committed)
+        self.db.on_rollback.remove(self._undone)
+
+
+
+def _ignore(operation: Operation[None]) -> None:
+    """A change that another run of ours had begun: how it ended is in the log."""

@@ -1,0 +1,181 @@
+"""What the client core tells the faces: typed events, and their JSON form (see the contract).
+
+Events of the kinds in `DURABLE` are written to the profile in the same transaction as what they
+tell of, so that the next `listen` begins where the last one ended; the others are of the moment.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+
+class Event(msgspec.Struct, omit_defaults=True, tag_field="type", kw_only=True):
+    """Common keys of all events."""
+
+    at: str
+    id: str | None = None
+    conversation: str | None = None
+    sender: str | None = msgspec.field(name="from", default=None)
+    seq: int | None = None
+
+
+class MessageEvent(Event, tag="message", kw_only=True):
+    """Somebody wrote."""
+
+    text: str
+    private: bool | msgspec.UnsetType = msgspec.UNSET
+    reply_to: str | None = None
+    mentions: list[str] = []
+    action: bool = False
+
+
+class EditedEvent(Event, tag="edited", kw_only=True):
+    """Somebody changed a message of theirs."""
+
+    of: str
+    text: str
+
+
+class DeletedEvent(Event, tag="deleted", kw_only=True):
+    """Somebody took a message of theirs back."""
+
+    of: str
+
+
+class ReactionEvent(Event, tag="reaction", kw_only=True):
+    """Somebody reacted to a message; an empty emoji takes the reaction back."""
+
+    of: str
+    emoji: str
+
+
+class FileEvent(Event, tag="file", kw_only=True):
+    """A file: offered, receiving, received or failed."""
+
+    name: str
+    size: int
+    sha256: str
+    state: str
+    path: str | None = None
+    done: int | None = None
+    """Bytes so far, while receiving or sending."""
+    reason: str | None = None
+
+
+class ReceiptEvent(Event, tag="receipt", kw_only=True):
+    """Somebody has a message or a file of ours."""
+
+    of: str
+    state: str
+
+
+class PresenceEvent(Event, tag="presence", kw_only=True):
+    """Somebody came or went."""
+
+    user: str
+    state: str
+
+
+class MembershipEvent(Event, tag="membership", kw_only=True):
+    """Somebody joined, left, was removed or got another role."""
+
+    user: str
+    state: str
+    by: str | None = None
+    role: str | None = None
+
+
+class RoomEvent(Event, tag="room", kw_only=True):
+    """A room's name or topic changed."""
+
+    name: str
+    topic: str
+
+
+class IdentityEvent(Event, tag="identity", kw_only=True):
+    """A user's identity is new, changed or verified."""
+
+    user: str
+    state: str
+    fingerprint: str
+
+
+class ConnectionEvent(Event, tag="connection", kw_only=True):
+    """The connection to the server."""
+
+    state: str
+    reason: str | None = None
+
+
+class GapEvent(Event, tag="gap", kw_only=True):
+    """What the client could not get or check; nothing is left out silently."""
+
+    reason: str
+
+
+class StateEvent(Event, tag="state", kw_only=True):
+    """A message of ours got on: queued, stored, failed."""
+
+    of: str
+    state: str
+    reason: str | None = None
+
+
+class TypingEvent(Event, tag="typing", kw_only=True):
+    """Somebody is writing."""
+
+    user: str
+    active: bool
+
+
+AnyEvent = (
+    MessageEvent
+    | EditedEvent
+    | DeletedEvent
+    | ReactionEvent
+    | FileEvent
+    | ReceiptEvent
+    | PresenceEvent
+    | MembershipEvent
+    | RoomEvent
+    | IdentityEvent
+    | ConnectionEvent
+    | GapEvent
+    | StateEvent
+    | TypingEvent
+)
+
+MOMENTARY = (PresenceEvent, ConnectionEvent, StateEvent, TypingEvent)
+"""Events that tell of the moment only and are not kept for a later `listen`."""
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(AnyEvent)
+
+
+def to_json(event: Event) -> str:
+    """One line of JSON."""
+    return _ENCODER.encode(event).decode()
+
+
+def from_json(text: str) -> AnyEvent:
+    """The event in a line of JSON that `to_json` made."""
+    return _DECODER.decode(text)
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """The event as plain data."""
+    data: dict[str, Any] = msgspec.to_builtins(event)
+    return data
+
+
+def stamp(at_ms: int) -> str:
+    """A time in milliseconds since 1970 as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace(
+        "+00:00", "Z"
+    )
+
+
+def message_id(raw: bytes) -> str:
+    """A message's or file's id as people and scripts see it."""
+    return raw.hex()

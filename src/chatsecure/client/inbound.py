@@ -1,0 +1,309 @@
+"""Contents as they arrive: texts, files, receipts and the rest, written down and told.
+
+Called by the receiver inside the transaction of the entry, after MLS has authenticated it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chatsecure.crypto.certificates import verify_login
+from chatsecure.crypto.credentials import MemberIdentity
+from chatsecure.names import fold_name
+from chatsecure.wire import messages as m
+
+from . import conversations
+from .content import (
+    AnyContent,
+    BadContent,
+    Delete,
+    Edit,
+    FileManifest,
+    Leave,
+    Reaction,
+    Receipt,
+    Text1,
+    encode_content,
+    leave_statement,
+)
+from .conversations import Conversation
+from .display import safe_filename
+from .events import (
+    DeletedEvent,
+    EditedEvent,
+    FileEvent,
+    MembershipEvent,
+    MessageEvent,
+    ReactionEvent,
+    ReceiptEvent,
+    StateEvent,
+    message_id,
+    stamp,
+)
+
+if TYPE_CHECKING:
+    from .core import Core
+
+TEXT, FILE = 1, 5
+"""Kinds in the table `messages`: the tags of their contents."""
+
+
+class Inbound:
+    """Writes contents down. One per core."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._db = core.db
+
+    def own(self, row: Conversation, entry: m.Entry) -> None:
+        """An entry this device sent: it is in the log for good now."""
+        queued = self._db.value("SELECT payload FROM outbox WHERE id = ?", entry.append_id)
+        if queued is None:
+            raise BadContent(
+                "this device wrote here without our knowledge: "
+                "the profile is a copy that is used twice, or an old one"
+            )
+        if queued != entry.payload:
+            raise BadContent("the server shows a message of ours that we did not send so")
+        self._db.run("DELETE FROM outbox WHERE id = ?", entry.append_id)
+        if entry.kind is m.EntryKind.LEAVE:
+            conversations.end(self._db, row.log_id, conversations.LEFT)
+            self._core.emit(self._membership(row, entry, self._core.me.name, "left"))
+        else:
+            self.stored(row, entry.append_id, entry.seq, entry.at)
+
+    def stored(self, row: Conversation, id_: bytes, seq: int, at: int) -> None:
+        """The server has a message of ours; told once."""
+        changed = self._db.run(
+            "UPDATE messages SET seq = ?, at = ?, state = 'stored'"
+            " WHERE log_id = ? AND id = ? AND mine = 1 AND state = 'queued'",
+            seq, at, row.log_id, id_,
+        )  # fmt: skip
+        if changed:
+            self._core.emit(
+                StateEvent(
+                    at=stamp(at), conversation=row.name, seq=seq, of=message_id(id_), state="stored"
+                )
+            )
+
+    def _membership(
+        self, row: Conversation, entry: m.Entry, user: str, state: str
+    ) -> MembershipEvent:
+        return MembershipEvent(
+            at=stamp(entry.at),
+            conversation=row.name,
+            sender=user,
+            seq=entry.seq,
+            user=user,
+            state=state,
+            by=user,
+        )
+
+    def content(
+        self,
+        row: Conversation,
+        entry: m.Entry,
+        sender: MemberIdentity,
+        content: AnyContent,
+        signature_key: bytes,
+    ) -> None:
+        """Another device's content.
+
+        Raises:
+            BadContent: it makes no sense here.
+        """
+        if (entry.kind is m.EntryKind.LEAVE) != isinstance(content, Leave):
+            raise BadContent("a leaving that is none")
+        match content:
+            case Text1():
+                self._text(row, entry, sender, content)
+            case FileManifest():
+                self._file(row, entry, sender, content)
+            case Edit() | Delete() | Reaction():
+                self._about_message(row, entry, sender, content)
+            case Receipt():
+                self._receipt(row, entry, sender, content)
+            case Leave():
+                verify_login(
+                    signature_key, leave_statement(row.log_id, sender.device_id), content.signature
+                )
+                self._leave(row, entry, sender, content)
+            case _:
+                raise BadContent("something that is not kept came to be kept")
+
+    def _insert(
+        self,
+        row: Conversation,
+        entry: m.Entry,
+        sender: MemberIdentity,
+        kind: int,
+        content: AnyContent,
+        text: str,
+    ) -> bool:
+        """Write a message down; False where it is there already (a sender's repeat)."""
+        inserted = self._db.run(
+            "INSERT OR IGNORE INTO messages"
+            "(id, log_id, seq, at, sender, mine, kind, body, text, state)"
+            " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 'received')",
+            entry.append_id, row.log_id, entry.seq, entry.at, sender.name,
+            int(sender.identity_fingerprint == self._core.me.fingerprint), kind,
+            encode_content(content), text,
+        )  # fmt: skip
+        if inserted:
+            conversations.update(self._db, row.log_id, delivered=entry.seq)
+        return bool(inserted)
+
+    def _common(self, row: Conversation, entry: m.Entry, sender: MemberIdentity) -> dict[str, Any]:
+        return {
+            "at": stamp(entry.at),
+            "id": message_id(entry.append_id),
+            "conversation": row.name,
+            "sender": sender.name,
+            "seq": entry.seq,
+        }
+
+    def _text(
+        self, row: Conversation, entry: m.Entry, sender: MemberIdentity, content: Text1
+    ) -> None:
+        if self._insert(row, entry, sender, TEXT, content, content.text):
+            self._core.emit(
+                MessageEvent(
+                    **self._common(row, entry, sender),
+                    text=content.text,
+                    private=row.private,
+                    reply_to=message_id(content.reply_to) if content.reply_to else None,
+                    mentions=list(content.mentions),
+                    action=content.action,
+                )
+            )
+
+    def _file(
+        self, row: Conversation, entry: m.Entry, sender: MemberIdentity, content: FileManifest
+    ) -> None:
+        name = safe_filename(content.name)
+        if not self._insert(row, entry, sender, FILE, content, name):
+            return
+        self._db.run(
+            "INSERT OR IGNORE INTO files(log_id, id, incoming, manifest, state, at)"
+            " VALUES(?, ?, 1, ?, 'offered', ?)",
+            row.log_id, entry.append_id, encode_content(content), entry.at,
+        )  # fmt: skip
+        self._core.emit(
+            FileEvent(
+                **self._common(row, entry, sender),
+                name=name,
+                size=content.size,
+                sha256=content.sha256.hex(),
+                state="offered",
+            )
+        )
+
+    def _about_message(
+        self,
+        row: Conversation,
+        entry: m.Entry,
+        sender: MemberIdentity,
+        content: Edit | Delete | Reaction,
+    ) -> None:
+        about = self._db.row(
+            "SELECT sender, kind FROM messages WHERE log_id = ? AND id = ?", row.log_id, content.of
+        )
+        common, of = self._common(row, entry, sender), message_id(content.of)
+        if isinstance(content, Reaction):
+            self._core.emit(ReactionEvent(**common, of=of, emoji=content.emoji))
+            return
+        if about is None or fold_name(about[0]) != fold_name(sender.name):
+            raise BadContent(f"{sender.name} tried to change a message that is not theirs")
+        if isinstance(content, Edit):
+            self._db.run(
+                "UPDATE messages SET text = ?, edited = 1 WHERE log_id = ? AND id = ?",
+                content.text, row.log_id, content.of,
+            )  # fmt: skip
+            self._core.emit(EditedEvent(**common, of=of, text=content.text))
+        else:
+            self._db.run(
+                "UPDATE messages SET text = '', body = x'', state = 'deleted'"
+                " WHERE log_id = ? AND id = ?",
+                row.log_id, content.of,
+            )  # fmt: skip
+            self._core.emit(DeletedEvent(**common, of=of))
+
+    def _receipt(
+        self, row: Conversation, entry: m.Entry, sender: MemberIdentity, content: Receipt
+    ) -> None:
+        if content.delivered > entry.seq or content.read > entry.seq:
+            raise BadContent(f"{sender.name} confirmed what does not exist yet")
+        folded, db = fold_name(sender.name), self._db
+        before = db.row(
+            "SELECT coalesce(max(delivered), 0), coalesce(max(read), 0) FROM receipts"
+            " WHERE log_id = ? AND folded = ?",
+            row.log_id, folded,
+        )  # fmt: skip
+        db.run(
+            "INSERT INTO receipts(log_id, device_id, folded, delivered, read)"
+            " VALUES(?, ?, ?, ?, ?) ON CONFLICT(log_id, device_id) DO UPDATE SET"
+            " delivered = max(delivered, excluded.delivered), read = max(read, excluded.read)",
+            row.log_id, sender.device_id, folded, content.delivered, content.read,
+        )  # fmt: skip
+        if sender.identity_fingerprint == self._core.me.fingerprint:
+            return
+        spans = ((before[0], content.delivered, "delivered"), (before[1], content.read, "read"))
+        for old, new, state in spans:
+            self._tell_receipts(row, entry, sender, old, new, state)
+        for receipt in content.files:
+            self._file_receipt(row, entry, sender, receipt.message_id, receipt.sha256)
+
+    def _tell_receipts(
+        self, row: Conversation, entry: m.Entry, sender: MemberIdentity, old: int, new: int,
+        state: str,
+    ) -> None:  # fmt: skip
+        mine = self._db.rows(
+            "SELECT id FROM messages WHERE log_id = ? AND mine = 1 AND seq > ? AND seq <= ?"
+            " ORDER BY seq",
+            row.log_id, old, new,
+        )  # fmt: skip
+        for (id_,) in mine:
+            self._core.emit(
+                ReceiptEvent(
+                    **self._common(row, entry, sender) | {"id": None},
+                    of=message_id(id_),
+                    state=state,
+                )
+            )
+
+    def _file_receipt(
+        self, row: Conversation, entry: m.Entry, sender: MemberIdentity, id_: bytes, digest: bytes
+    ) -> None:
+        from .content import decode_content
+
+        sent = self._db.value(
+            "SELECT body FROM messages WHERE log_id = ? AND id = ? AND mine = 1 AND kind = ?",
+            row.log_id, id_, FILE,
+        )  # fmt: skip
+        manifest = decode_content(sent) if sent else None
+        if not isinstance(manifest, FileManifest):
+            return
+        if manifest.sha256 != digest:
+            raise BadContent(f"{sender.name} has another file than the one we sent")
+        new = self._db.run(
+            "INSERT OR IGNORE INTO file_receipts(log_id, id, folded, at) VALUES(?, ?, ?, ?)",
+            row.log_id, id_, fold_name(sender.name), entry.at,
+        )  # fmt: skip
+        if new:
+            self._core.emit(
+                ReceiptEvent(
+                    **self._common(row, entry, sender) | {"id": None},
+                    of=message_id(id_),
+                    state="received",
+                )
+            )
+
+    def _leave(
+        self, row: Conversation, entry: m.Entry, sender: MemberIdentity, content: Leave
+    ) -> None:
+        self._db.run(
+            "INSERT OR REPLACE INTO leavers(log_id, device_id, signature) VALUES(?, ?, ?)",
+            row.log_id, sender.device_id, content.signature,
+        )  # fmt: skip
+        self._core.emit(self._membership(row, entry, sender.name, "left"))
+        self._core.defer(lambda: self._core.remove_leavers(row.log_id))

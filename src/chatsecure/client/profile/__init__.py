@@ -1,0 +1,1 @@
+"""One profile = one device of one user: an encrypted database and the key that opens it."""

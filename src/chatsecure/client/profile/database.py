@@ -1,0 +1,288 @@
+"""The profile's database: one SQLCipher file, its schema and its transactions (design D10).
+
+Several processes may have one profile open (`listen` and `send`): every change is made in a
+`transaction()`, which takes SQLite's write lock at once, so what is read in it is what is changed.
+What is remembered outside the database (MLS groups) is told of a rollback through
+`on_rollback`, so that memory never runs ahead of the disk.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlcipher3 import dbapi2 as sqlite
+
+from chatsecure.wire.errors import ChatSecureError
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_MS = 20_000
+
+SCHEMA = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE users(
+  folded TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  fingerprint BLOB NOT NULL,
+  identity_certificate BLOB NOT NULL,
+  verified INTEGER NOT NULL DEFAULT 0,
+  changed_certificate BLOB,
+  first_seen INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE conversations(
+  log_id BLOB PRIMARY KEY,
+  kind INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  folded TEXT NOT NULL UNIQUE,
+  state TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  cursor INTEGER,
+  chain BLOB NOT NULL DEFAULT x'',
+  mls_version INTEGER NOT NULL DEFAULT 0,
+  delivered INTEGER NOT NULL DEFAULT 0,
+  read INTEGER NOT NULL DEFAULT 0,
+  receipted INTEGER NOT NULL DEFAULT 0,
+  joined_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE members(
+  log_id BLOB NOT NULL,
+  leaf INTEGER NOT NULL,
+  device_id BLOB NOT NULL,
+  folded TEXT NOT NULL,
+  name TEXT NOT NULL,
+  fingerprint BLOB NOT NULL,
+  since INTEGER NOT NULL,
+  PRIMARY KEY(log_id, leaf)
+) WITHOUT ROWID;
+CREATE INDEX members_by_user ON members(folded, log_id);
+
+CREATE TABLE mls_state(
+  scope BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY(scope, key)
+) WITHOUT ROWID;
+
+CREATE TABLE key_packages(
+  ref BLOB PRIMARY KEY, last_resort INTEGER NOT NULL, made_at INTEGER NOT NULL,
+  data BLOB NOT NULL, uploaded INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+CREATE TABLE chain(
+  log_id BLOB NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY(log_id, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE messages(
+  n INTEGER PRIMARY KEY,
+  id BLOB NOT NULL,
+  log_id BLOB NOT NULL,
+  seq INTEGER,
+  at INTEGER NOT NULL,
+  sender TEXT NOT NULL,
+  mine INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  text TEXT NOT NULL,
+  edited INTEGER NOT NULL DEFAULT 0,
+  state TEXT NOT NULL DEFAULT '',
+  UNIQUE(log_id, id)
+);
+CREATE INDEX messages_by_seq ON messages(log_id, seq);
+
+CREATE TABLE outbox(
+  n INTEGER PRIMARY KEY,
+  id BLOB NOT NULL UNIQUE,
+  log_id BLOB NOT NULL,
+  kind INTEGER NOT NULL,
+  content BLOB NOT NULL,
+  payload BLOB,
+  epoch INTEGER,
+  sent INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE pending_commits(
+  log_id BLOB PRIMARY KEY, append_id BLOB NOT NULL, message_type INTEGER NOT NULL,
+  request BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE leavers(
+  log_id BLOB NOT NULL, device_id BLOB NOT NULL, signature BLOB NOT NULL,
+  PRIMARY KEY(log_id, device_id)
+) WITHOUT ROWID;
+
+CREATE TABLE receipts(
+  log_id BLOB NOT NULL, device_id BLOB NOT NULL, folded TEXT NOT NULL,
+  delivered INTEGER NOT NULL, read INTEGER NOT NULL, PRIMARY KEY(log_id, device_id)
+) WITHOUT ROWID;
+
+CREATE TABLE file_receipts(
+  log_id BLOB NOT NULL, id BLOB NOT NULL, folded TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY(log_id, id, folded)
+) WITHOUT ROWID;
+
+CREATE TABLE files(
+  log_id BLOB NOT NULL,
+  id BLOB NOT NULL,
+  incoming INTEGER NOT NULL,
+  manifest BLOB NOT NULL,
+  source TEXT NOT NULL DEFAULT '',
+  source_mark TEXT NOT NULL DEFAULT '',
+  state TEXT NOT NULL,
+  path TEXT NOT NULL DEFAULT '',
+  partial TEXT NOT NULL DEFAULT '',
+  segments INTEGER NOT NULL DEFAULT 0,
+  at INTEGER NOT NULL,
+  PRIMARY KEY(log_id, id)
+) WITHOUT ROWID;
+
+CREATE TABLE events(n INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
+"""
+
+MIGRATIONS: dict[int, str] = {1: SCHEMA}
+"""What brings the schema from version n-1 to n; each runs in one transaction."""
+
+
+class ProfileError(ChatSecureError):
+    """The profile cannot be opened or used."""
+
+
+class Database:
+    """An open profile database.
+
+    Args:
+        path: the file; made when it is missing.
+        key: 32 random bytes.
+
+    Raises:
+        ProfileError: the key is wrong, the file is damaged, or a newer version made it.
+    """
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        self._depth = 0
+        self.on_rollback: list[Callable[[], None]] = []
+        """Called after a transaction was undone."""
+        self.on_commit: list[Callable[[], None]] = []
+        """Called after the outermost transaction is on disk."""
+        self._connection = sqlite.connect(
+            str(path), isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        try:
+            # A raw key needs no key derivation: opening costs a millisecond.
+            self._connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA secure_delete = ON")
+            self._migrate()
+        except sqlite.DatabaseError as error:
+            self._connection.close()
+            raise ProfileError(
+                f"the profile's database {path} cannot be opened: {error}",
+                hint="is the passphrase right, and the disk not full?",
+            ) from None
+        except ProfileError:
+            self._connection.close()
+            raise
+
+    def _migrate(self) -> None:
+        version = self.value("PRAGMA user_version")
+        if version > SCHEMA_VERSION:
+            raise ProfileError(
+                f"this profile was made by a newer ChatSecure (schema {version}, "
+                f"this program knows {SCHEMA_VERSION})",
+                hint="update ChatSecure",
+            )
+        while version < SCHEMA_VERSION:
+            with self.transaction():
+                # Another process may have been faster.
+                version = self.value("PRAGMA user_version")
+                if version < SCHEMA_VERSION:
+                    for statement in MIGRATIONS[version + 1].split(";\n"):
+                        if statement.strip():
+                            self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA user_version = {version + 1}")
+                    version += 1
+
+    def close(self) -> None:
+        """Close the file; nothing may be called afterwards."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is on disk afterwards, or none of it. May be nested.
+
+        Raises:
+            ProfileError: the disk is full or the file cannot be written; nothing was changed.
+        """
+        if self._depth:
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+            return
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite.Error as error:
+            raise _unwritable(error) from None
+        self._depth = 1
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            for undo in self.on_rollback:
+                undo()
+            if isinstance(error, sqlite.Error):
+                raise _unwritable(error) from None
+            raise
+        finally:
+            self._depth = 0
+        for done in self.on_commit:
+            done()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._depth > 0
+
+    def run(self, sql: str, *values: Any) -> int:
+        """Run one statement; gives the number of rows it changed."""
+        return int(self._connection.execute(sql, values).rowcount)
+
+    def run_many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run one statement for many rows."""
+        self._connection.executemany(sql, rows)
+
+    def rows(self, sql: str, *values: Any) -> list[Any]:
+        """All rows of a query."""
+        return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, *values: Any) -> Any:
+        """The first row of a query, or None."""
+        return self._connection.execute(sql, values).fetchone()
+
+    def value(self, sql: str, *values: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self.row(sql, *values)
+        return None if row is None else row[0]
+
+    def get(self, key: str) -> Any:
+        """A value of the table `meta`, or None."""
+        return self.value("SELECT value FROM meta WHERE key = ?", key)
+
+    def put(self, key: str, value: Any) -> None:
+        """Set a value of the table `meta`."""
+        self.run("INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", key, value)
+
+    def data_version(self) -> int:
+        """A number that changes when another process has written."""
+        return int(self.value("PRAGMA data_version"))
+
+
+def _unwritable(error: Exception) -> ProfileError:
+    text = str(error)
+    if "full" in text:
+        return ProfileError("the disk is full; nothing was changed", hint="make room, then retry")
+    return ProfileError(f"the profile cannot be written: {text}")

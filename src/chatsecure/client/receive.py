@@ -1,0 +1,328 @@
+"""What arrives: entries of conversations and of the inbox, each in one transaction with the
+ratchet, the cursor and the event it causes.
+
+Nothing is trusted because the server says it: the sender, the place and the content of an entry
+are what MLS authenticates; a commit is judged by the rules in `room.py`; what cannot be checked
+or got is told as a gap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatsecure import mls
+from chatsecure.crypto.credentials import MemberIdentity
+from chatsecure.crypto.errors import CryptoError
+from chatsecure.crypto.sealing import open_sealed
+from chatsecure.names import fold_name
+from chatsecure.wire import messages as m
+from chatsecure.wire.chain import chain_next, chain_start
+from chatsecure.wire.errors import ChatSecureError
+
+from . import contacts, conversations
+from .changes import ChangeJudge, check_names
+from .content import (
+    BadContent,
+    EntryHeader,
+    Typing,
+    Unknown,
+    decode_content,
+    decode_header,
+    decode_invitation,
+)
+from .conversations import Conversation
+from .display import harmless_name
+from .events import GapEvent, MembershipEvent, TypingEvent, stamp
+from .groups import identify
+from .inbound import Inbound
+from .room import NotPermitted, RoomState, decode_state
+
+if TYPE_CHECKING:
+    from .core import Core
+
+
+class Receiver:
+    """Handles what the server pushes. One per core."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._db = core.db
+        self._judge = ChangeJudge(core)
+        self.inbound = Inbound(core)
+
+    # --- subscription -------------------------------------------------------------------------
+
+    def subscribed(self, logs: list[m.LogState], *, whole: bool) -> None:
+        """The server tells the conversations this device is in.
+
+        Args:
+            whole: these are all of them.
+        """
+        core = self._core
+        with self._db.transaction():
+            for log in logs:
+                core.logs[log.log_id] = log
+                row = conversations.get(self._db, log.log_id)
+                if row is None or row.state != conversations.ACTIVE:
+                    continue
+                core.heads[log.log_id] = max(log.head, core.heads.get(log.log_id, 0))
+                if row.cursor is None:
+                    chain = log.chain or (chain_start(log.log_id) if log.since == 0 else b"")
+                    conversations.update(self._db, log.log_id, cursor=log.since, chain=chain)
+                elif log.head < row.cursor:
+                    self._gap(
+                        row,
+                        "the server has lost what it had confirmed: it was set back to an older "
+                        f"state (entry {log.head}, we have {row.cursor})",
+                    )
+                    self._break(row)
+            if whole:
+                here = {log.log_id for log in logs}
+                for row in conversations.everything(self._db, conversations.ACTIVE):
+                    if row.log_id not in here:
+                        self._gap(row, "the server does not count this device as a member any more")
+                        self._break(row)
+
+    def _break(self, row: Conversation) -> None:
+        conversations.update(self._db, row.log_id, state=conversations.BROKEN)
+
+    # --- entries ------------------------------------------------------------------------------
+
+    def entries(self, message: m.Entries) -> None:
+        """A batch of one log: one transaction, then one acknowledgement."""
+        core, log_id = self._core, message.log_id
+        if not message.entries:
+            return
+        with self._db.transaction():
+            if log_id == core.me.device_id:
+                done = self._inbox(message.entries)
+            else:
+                done = self._conversation(log_id, message.entries)
+        if done is not None:
+            core.notify(m.Ack(log_id, done))
+        core.scheduler.settle()
+
+    def _conversation(self, log_id: bytes, entries: list[m.Entry]) -> int | None:
+        core = self._core
+        core.heads[log_id] = max(core.heads.get(log_id, 0), entries[-1].seq)
+        row = conversations.get(self._db, log_id)
+        for entry in entries:
+            if row is None or row.state != conversations.ACTIVE or row.cursor is None:
+                return None
+            if entry.seq > row.cursor:
+                self._entry(row, entry)
+                row = conversations.get(self._db, log_id)
+        return None if row is None else row.cursor
+
+    def _entry(self, row: Conversation, entry: m.Entry) -> None:
+        assert row.cursor is not None
+        chain = row.chain
+        if entry.seq > row.cursor + 1:
+            missing = entry.seq - row.cursor - 1
+            self._gap(row, f"{missing} entries are gone from the server", entry)
+            chain = b""
+        if entry.epoch != row.epoch:
+            self._gap(row, "changes of this conversation are missing; it must be joined anew")
+            self._break(row)
+            return
+        chain = chain_next(chain, entry) if chain else b""
+        moves = entry.kind in (m.EntryKind.COMMIT, m.EntryKind.JOIN)
+        conversations.update(
+            self._db, row.log_id, cursor=entry.seq, chain=chain, epoch=row.epoch + moves
+        )
+        if chain:
+            conversations.remember_chain(self._db, row.log_id, entry.seq, chain)
+        try:
+            match entry.kind:
+                case m.EntryKind.MESSAGE | m.EntryKind.LEAVE:
+                    self._message(row, entry)
+                case m.EntryKind.COMMIT:
+                    self._judge.commit(row, entry)
+                case m.EntryKind.JOIN:
+                    self._judge.join(row, entry)
+                case _:
+                    self._gap(row, "an entry of a kind that has no place here", entry)
+        except (mls.MlsError, CryptoError, ChatSecureError) as error:
+            self._gap(row, str(error), entry)
+
+    def _message(self, row: Conversation, entry: m.Entry) -> None:
+        core = self._core
+        if entry.device_id == core.me.device_id:
+            self.inbound.own(row, entry)
+            return
+        group = core.groups.get(row.log_id)
+        processed = group.process(entry.payload)
+        core.groups.save(row.log_id, group)
+        if processed.kind != "application" or processed.sender is None:
+            raise BadContent("an entry is not the message it is said to be")
+        header = decode_header(processed.aad)
+        sender = identify(processed.sender, entry.at)
+        self.check_place(row, entry, header, sender)
+        content = decode_content(processed.plaintext or b"")
+        if isinstance(content, Unknown):
+            self._gap(row, f"{sender.name} sent something this version does not know", entry)
+            return
+        self.inbound.content(row, entry, sender, content, processed.sender.signature_key)
+
+    def check_place(
+        self, row: Conversation, entry: m.Entry, header: EntryHeader, sender: MemberIdentity
+    ) -> None:
+        """Compare what MLS authenticates with what the server says around it."""
+        if sender.device_id != entry.device_id or header.append_id != entry.append_id:
+            raise BadContent("the server shows a message under another sender or place")
+        if header.kind != entry.kind or header.epoch != entry.epoch:
+            raise BadContent("the server shows a message as another kind or time")
+        if header.seen_chain:
+            if header.seen_seq >= entry.seq:
+                raise BadContent("a message claims to have seen what came after it")
+            ours = conversations.chain_at(self._db, row.log_id, header.seen_seq)
+            if ours is not None and ours != header.seen_chain:
+                self._gap(
+                    row,
+                    f"{sender.name} and we were shown different pasts by the server "
+                    f"(before entry {header.seen_seq})",
+                    entry,
+                )
+
+    # --- inbox --------------------------------------------------------------------------------
+
+    def _inbox(self, entries: list[m.Entry]) -> int:
+        cursor = int(self._db.get("inbox_cursor") or 0)
+        for entry in entries:
+            if entry.seq <= cursor:
+                continue
+            try:
+                self._invitation(entry)
+            except (mls.MlsError, CryptoError, ChatSecureError) as error:
+                self._core.emit(
+                    GapEvent(at=stamp(entry.at), reason=f"an invitation could not be used: {error}")
+                )
+            cursor = entry.seq
+            self._db.put("inbox_cursor", cursor)
+        return cursor
+
+    def _invitation(self, entry: m.Entry) -> None:
+        from chatsecure.crypto.identity import load_private_key
+
+        core = self._core
+        sealing_key = load_private_key(bytes(self._db.get("sealing_key")))
+        invitation = decode_invitation(open_sealed(sealing_key, entry.payload, core.me.device_id))
+        known = conversations.get(self._db, invitation.log_id)
+        if known is not None and known.state in (conversations.ACTIVE, conversations.JOINING):
+            return
+        group, ref = core.groups.join(invitation.welcome)
+        if group.group_id != invitation.log_id:
+            raise NotPermitted("it leads to another conversation than it says")
+        self.enter(group, invitation.epoch, entry.at, conversations.ACTIVE)
+        core.groups.use_up(ref)
+        by = next(
+            (
+                member.name
+                for member in conversations.members(self._db, invitation.log_id)
+                if member.device_id == entry.device_id
+            ),
+            None,
+        )
+        row = conversations.get(self._db, invitation.log_id)
+        if row is not None and not row.private:
+            core.emit(
+                MembershipEvent(
+                    at=stamp(entry.at),
+                    conversation=row.name,
+                    sender=by,
+                    user=core.me.name,
+                    state="joined",
+                    by=by,
+                )
+            )
+        core.defer(lambda: core.subscribe(invitation.log_id, 0))
+
+    def enter(self, group: mls.Group, epoch: int, at: int, state: str) -> str:
+        """Write down a group we come into: check everyone in it, pin them, name it.
+
+        Returns:
+            The conversation's name.
+
+        Raises:
+            NotPermitted: somebody or something in it is not in order.
+        """
+        core, log_id = self._core, group.group_id
+        room = decode_state(group.room_state)
+        identities = core.groups.check_members(group, at)
+        check_names(identities.values())
+        name, folded = self._name(room, identities)
+        shown = conversations.add(
+            self._db, log_id, room.kind, name, folded, state=state, epoch=epoch, at=at
+        )
+        core.groups.drop(log_id)
+        core.groups.save(log_id, group)
+        core.groups.sync_members(log_id, group, 0, at)
+        seen: set[bytes] = {core.me.fingerprint}
+        for identity in identities.values():
+            if identity.identity_fingerprint not in seen:
+                seen.add(identity.identity_fingerprint)
+                event = contacts.pin_member(self._db, identity, at)
+                if event is not None:
+                    core.emit(event)
+        return shown
+
+    def _name(
+        self, room: RoomState, identities: dict[int, MemberIdentity]
+    ) -> tuple[str, str]:
+        me = self._core.me
+        if room.kind is not m.LogKind.PRIVATE:
+            name = "#" + harmless_name(room.name.removeprefix("#"))
+            return name, name.casefold()
+        there = {identity.identity_fingerprint for identity in identities.values()}
+        if me.fingerprint not in room.pair or not there <= set(room.pair):
+            raise NotPermitted("a private chat holds others than its two people")
+        others = [
+            identity.name
+            for identity in identities.values()
+            if identity.identity_fingerprint != me.fingerprint
+        ]
+        peer = others[0] if others else me.name
+        return "@" + peer, "@" + fold_name(peer)
+
+    # --- what passes unstored -----------------------------------------------------------------
+
+    def whisper(self, message: m.Whispered) -> None:
+        """Somebody is typing. Unreadable whispers are of no consequence and dropped."""
+        core = self._core
+        row = conversations.get(self._db, message.log_id)
+        if row is None or row.state != conversations.ACTIVE:
+            return
+        try:
+            with self._db.transaction():
+                group = core.groups.get(row.log_id)
+                processed = group.process(message.payload)
+                core.groups.save(row.log_id, group)
+                if processed.kind != "application" or processed.sender is None:
+                    return
+                content = decode_content(processed.plaintext or b"")
+                sender = identify(processed.sender, core.now())
+        except (mls.MlsError, CryptoError, ChatSecureError):
+            return
+        if isinstance(content, Typing):
+            core.emit(
+                TypingEvent(
+                    at=stamp(core.now()),
+                    conversation=row.name,
+                    sender=sender.name,
+                    user=sender.name,
+                    active=content.active,
+                )
+            )
+
+    # --- gaps ---------------------------------------------------------------------------------
+
+    def _gap(self, row: Conversation, reason: str, entry: m.Entry | None = None) -> None:
+        self._core.emit(
+            GapEvent(
+                at=stamp(entry.at if entry else self._core.now()),
+                conversation=row.name,
+                seq=entry.seq if entry else None,
+                reason=reason,
+            )
+        )
+
