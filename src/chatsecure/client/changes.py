@@ -13,7 +13,7 @@ from chatsecure import mls
 from chatsecure.crypto.certificates import verify_login
 from chatsecure.crypto.credentials import MemberIdentity
 from chatsecure.crypto.errors import CryptoError
-from chatsecure.crypto.identity import device_id
+from chatsecure.crypto.certificates import device_id
 from chatsecure.crypto.sealing import open_with_secret
 from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
@@ -24,7 +24,7 @@ from .conversations import Conversation
 from .display import harmless, harmless_name
 from .events import GapEvent, MembershipEvent, RoomEvent, stamp
 from .groups import identify
-from .links import psk
+from chatsecure.links import psk
 from .room import Change, MemberRole, NotPermitted, RoomState, check_change, check_join, decode_state
 
 if TYPE_CHECKING:

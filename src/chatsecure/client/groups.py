@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from chatsecure import mls
 from chatsecure.crypto.credentials import MemberIdentity, check_credential
 from chatsecure.crypto.errors import CryptoError
-from chatsecure.crypto.identity import device_id
+from chatsecure.crypto.certificates import device_id
 from chatsecure.names import fold_name
 
 from . import conversations

@@ -1,0 +1,102 @@
+"""Files as the server sees them: segments, each a Cobblestone-256 message (C2SP
+chunked-encryption, from the `cryptography` package).
+
+The context of a segment binds the blob, the segment's number and their count, so segments can be
+sent, fetched and checked one by one, and a cut, swapped or foreign one does not open. The last
+segment is padded: its length says little about the file's.
+"""
+
+from dataclasses import dataclass
+
+from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
+from cryptography.exceptions import InvalidTag
+
+from .errors import CannotOpen
+
+SEGMENT_BYTES = 4 * 1024 * 1024
+"""Plaintext bytes of a segment."""
+
+
+_HEADER_BYTES = 24 + 32
+_CHUNK_BYTES = 16 * 1024
+_TAG_BYTES = 16
+
+
+def cipher_bytes(plain_bytes: int) -> int:
+    """Ciphertext bytes of a segment: header, and a tag for each chunk; the last chunk is never
+    full (C2SP chunked-encryption)."""
+    return plain_bytes + _HEADER_BYTES + _TAG_BYTES * (plain_bytes // _CHUNK_BYTES + 1)
+
+
+def padded_length(size: int) -> int:
+    """The length a file is padded to: Padme (at most 12 % more, about log log n bits leak)."""
+    if size < 1024:
+        return 1024
+    exponent = size.bit_length() - 1
+    mask = (1 << (exponent - exponent.bit_length())) - 1
+    return (size + mask) & ~mask
+
+
+def new_key() -> bytes:
+    """A file's key, 32 bytes."""
+    return Cobblestone256Encryptor.generate_key()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a file of `size` bytes lies in its blob."""
+
+    size: int
+    padded: int
+    segments: int
+
+    @classmethod
+    def of(cls, size: int) -> "Layout":
+        """The layout of a file of this many bytes."""
+        padded = padded_length(size)
+        return cls(size, padded, -(-padded // SEGMENT_BYTES))
+
+    def plain_bytes(self, segment: int) -> int:
+        """Plaintext bytes of a segment, padding included."""
+        return min(SEGMENT_BYTES, self.padded - segment * SEGMENT_BYTES)
+
+    @property
+    def segment_cipher_bytes(self) -> int:
+        """Ciphertext bytes of every segment but the last."""
+        return cipher_bytes(SEGMENT_BYTES)
+
+    @property
+    def blob_bytes(self) -> int:
+        """Ciphertext bytes of the whole file."""
+        full = (self.segments - 1) * self.segment_cipher_bytes
+        return full + cipher_bytes(self.plain_bytes(self.segments - 1))
+
+
+def _context(blob_id: bytes, segment: int, layout: Layout) -> bytes:
+    numbers = segment.to_bytes(8, "big") + layout.segments.to_bytes(8, "big")
+    return b"chatsecure file v1\0" + blob_id + numbers + layout.size.to_bytes(8, "big")
+
+
+def encrypt_segment(
+    key: bytes, blob_id: bytes, segment: int, layout: Layout, plaintext: bytes
+) -> bytes:
+    """One segment's ciphertext; a short last one is padded with zeros first."""
+    encryptor = Cobblestone256Encryptor(key, _context(blob_id, segment, layout))
+    padded = plaintext.ljust(layout.plain_bytes(segment), b"\0")
+    return encryptor.update(padded) + encryptor.finalize()
+
+
+def decrypt_segment(
+    key: bytes, blob_id: bytes, segment: int, layout: Layout, ciphertext: bytes
+) -> bytes:
+    """One segment's plaintext, without the padding.
+
+    Raises:
+        CannotOpen: it was changed, cut, or belongs elsewhere.
+    """
+    decryptor = Cobblestone256Decryptor(key, _context(blob_id, segment, layout))
+    try:
+        plaintext = decryptor.update(ciphertext) + decryptor.finalize()
+    except (InvalidTag, ValueError):
+        raise CannotOpen("a part of the file was changed on its way") from None
+    return plaintext[: max(0, layout.size - segment * SEGMENT_BYTES)]
