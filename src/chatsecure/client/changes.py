@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from chatsecure import mls
-from chatsecure.crypto.certificates import verify_login
+from chatsecure.crypto.certificates import device_id, verify_login
 from chatsecure.crypto.credentials import MemberIdentity
 from chatsecure.crypto.errors import CryptoError
-from chatsecure.crypto.certificates import device_id
 from chatsecure.crypto.sealing import open_with_secret
+from chatsecure.links import psk
 from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
 
@@ -24,8 +24,15 @@ from .conversations import Conversation
 from .display import harmless, harmless_name
 from .events import GapEvent, MembershipEvent, RoomEvent, stamp
 from .groups import identify
-from chatsecure.links import psk
-from .room import Change, MemberRole, NotPermitted, RoomState, check_change, check_join, decode_state
+from .room import (
+    Change,
+    MemberRole,
+    NotPermitted,
+    RoomState,
+    check_change,
+    check_join,
+    decode_state,
+)
 
 if TYPE_CHECKING:
     from .core import Core
@@ -167,6 +174,7 @@ class ChangeJudge:
         core.groups.save(row.log_id, group)
         if processed.self_removed:
             conversations.end(self._db, row.log_id, conversations.REMOVED)
+            core.defer(lambda: core.receiver.reconsider(row.log_id))
             core.emit(
                 MembershipEvent(
                     at=stamp(entry.at),
@@ -320,9 +328,7 @@ class ChangeJudge:
             bytes(found[0])
             for found in self._db.rows("SELECT device_id FROM leavers WHERE log_id = ?", log_id)
         }
-        return all(
-            member.device_id in left for member in known.values() if member.folded == folded
-        )
+        return all(member.device_id in left for member in known.values() if member.folded == folded)
 
     def _renamed(self, row: Conversation, entry: m.Entry, after: RoomState, by: str) -> None:
         name = row.name

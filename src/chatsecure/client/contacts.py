@@ -58,9 +58,10 @@ def pin(
             fold_name(name), name, fingerprint, certificate, at,
         )  # fmt: skip
         state = "new"
-    elif hmac.compare_digest(known.fingerprint, fingerprint):
-        return None
-    elif known.changed_certificate == certificate:
+    elif (
+        hmac.compare_digest(known.fingerprint, fingerprint)
+        or known.changed_certificate == certificate
+    ):
         return None
     else:
         db.run(
@@ -108,6 +109,38 @@ def refuse_changed(db: Database, log_id: bytes) -> None:
             f"the identity of {row[0]} has changed",
             hint=f"compare safety numbers (chatsecure verify {row[0]}), then accept it there",
         )
+
+
+def refuse_changed_user(db: Database, name: str) -> None:
+    """Refuse to begin anything with a user whose identity changed and is not accepted.
+
+    Raises:
+        WrongIdentity: with the user's name.
+    """
+    known = get(db, name)
+    if known is not None and known.changed_certificate is not None:
+        raise WrongIdentity(
+            f"the identity of {known.name} has changed",
+            hint=f"compare safety numbers (chatsecure verify {known.name}), then accept it there",
+        )
+
+
+def check_counter(db: Database, name: str, fingerprint: bytes, counter: int) -> None:
+    """Remember the counter of a user's device list; an older list than one seen before is a
+    withdrawn one. Call in a transaction.
+
+    Raises:
+        WrongIdentity: the server shows an old list.
+    """
+    folded = fold_name(name)
+    known = db.row(
+        "SELECT device_counter FROM users WHERE folded = ? AND fingerprint = ?", folded, fingerprint
+    )
+    if known is None:
+        return
+    if counter < known[0]:
+        raise WrongIdentity(f"the server shows an old list of the devices of {name}")
+    db.run("UPDATE users SET device_counter = ? WHERE folded = ?", counter, folded)
 
 
 def names(db: Database) -> list[str]:

@@ -104,7 +104,10 @@ def add(
         other = find(db, key)
         if other is None or other.log_id == log_id:
             break
-        if other.state in (LEFT, REMOVED):
+        # Two people may open their private chat at the same time: one log stays, ours gives way.
+        if other.state in (LEFT, REMOVED, BROKEN) or (
+            kind is LogKind.PRIVATE and other.state == JOINING
+        ):
             forget(db, other.log_id)
             break
         number += 1
@@ -125,6 +128,19 @@ def forget(db: Database, log_id: bytes) -> None:
     db.run(
         "UPDATE conversations SET folded = folded || '~' || hex(log_id) WHERE log_id = ?", log_id
     )
+
+
+def remove(db: Database, log_id: bytes) -> None:
+    """Delete a conversation that never came to be."""
+    for table in ("conversations", "members", "receipts", "chain"):
+        db.run(f"DELETE FROM {table} WHERE log_id = ?", log_id)
+
+
+def not_there(row: Conversation | None) -> NotFound:
+    """The error for a conversation that we cannot act in."""
+    if row is None:
+        return NotFound("there is no such conversation here")
+    return NotFound(f"you are not in {row.name} any more")
 
 
 def update(db: Database, log_id: bytes, **columns: Any) -> None:
@@ -171,6 +187,17 @@ def chain_at(db: Database, log_id: bytes, seq: int) -> bytes | None:
     return None if value is None else bytes(value)
 
 
+def unread(db: Database, row: Conversation) -> int:
+    """How many messages of others were not shown yet."""
+    return int(
+        db.value(
+            "SELECT count(*) FROM messages WHERE log_id = ? AND mine = 0 AND seq > ?",
+            row.log_id,
+            row.read,
+        )
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class MemberRow:
     """A device in a conversation."""
@@ -203,9 +230,7 @@ def people(db: Database, log_id: bytes) -> list[str]:
 
 def people_count(db: Database, log_id: bytes) -> int:
     """How many users are in a conversation."""
-    return int(
-        db.value("SELECT count(DISTINCT folded) FROM members WHERE log_id = ?", log_id) or 0
-    )
+    return int(db.value("SELECT count(DISTINCT folded) FROM members WHERE log_id = ?", log_id) or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ acknowledged; every process that has the profile open may run a core of its own.
 
 This module holds the connection's life: greeting, log-in, requests and their answers, keep-alive,
 events. What arrives in conversations is handled in `receive.py`, what is sent in `outbox.py`,
-operations of several steps in `flows_*.py`, files in `transfers.py`.
+operations of several steps in `flows*.py`, files in `files.py`.
 """
 
 import secrets
@@ -79,7 +79,7 @@ class Core:
         *,
         now: Callable[[], int],
         random: Callable[[int], bytes] = secrets.token_bytes,
-        options: Options = Options(),  # noqa: B008 - immutable
+        options: Options = Options(),
     ) -> None:
         from .files import Files
         from .outbox import Outbox
@@ -224,9 +224,7 @@ class Core:
 
     # --- requests -----------------------------------------------------------------------------
 
-    def ask(
-        self, message: m.Message, on_done: Callable[[Ticket], None] | None = None
-    ) -> Ticket:
+    def ask(self, message: m.Message, on_done: Callable[[Ticket], None] | None = None) -> Ticket:
         """Send a request, at once or as soon as we are online. All requests may be repeated."""
         ticket = Ticket(message)
         ticket.on_done = on_done
@@ -242,10 +240,25 @@ class Core:
         self._tickets[request] = ticket
         self._send(ticket.message, request)
 
-    def run(self, flow: Flow[T], on_done: Callable[[Operation[T]], None] | None = None) -> None:
+    def run(
+        self, flow: Flow[T], on_done: Callable[[Operation[T]], None] | None = None
+    ) -> Operation[T]:
         """Start a flow."""
-        self.scheduler.start(flow, on_done)
+        operation = self.scheduler.start(flow, on_done)
         self.pump()
+        return operation
+
+    def caught_up(self) -> bool:
+        """Whether everything the server told of at log-in was processed."""
+        cursors = {
+            row.log_id: row.cursor
+            for row in conversations.everything(self.db, conversations.ACTIVE)
+        }
+        cursors[self.me.device_id] = self.db.get("inbox_cursor") or 0
+        return self.online and all(
+            cursor is not None and cursor >= self.heads.get(log_id, 0)
+            for log_id, cursor in cursors.items()
+        )
 
     def pump(self) -> None:
         """Start whatever can go on now: messages to send, files to move."""
@@ -500,6 +513,5 @@ class Core:
         self.db.on_rollback.remove(self._undone)
 
 
-
-def _ignore(operation: Operation[None]) -> None:
+def _ignore(_operation: Operation[None]) -> None:
     """A change that another run of ours had begun: how it ended is in the log."""

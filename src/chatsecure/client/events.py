@@ -171,8 +171,10 @@ def to_dict(event: Event) -> dict[str, Any]:
 
 def stamp(at_ms: int) -> str:
     """A time in milliseconds since 1970 as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace(
-        "+00:00", "Z"
+    return (
+        datetime.fromtimestamp(at_ms / 1000, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
     )
 
 

@@ -8,9 +8,9 @@ process can make the ratchet, the cursor and the messages disagree (design D10).
 from datetime import UTC, datetime
 
 from chatsecure import mls
+from chatsecure.crypto.certificates import device_id
 from chatsecure.crypto.credentials import MemberIdentity, check_credential
 from chatsecure.crypto.errors import CryptoError
-from chatsecure.crypto.certificates import device_id
 from chatsecure.names import fold_name
 
 from . import conversations
@@ -44,9 +44,7 @@ class Groups:
 
     def get(self, log_id: bytes) -> mls.Group:
         """The group of a conversation, as the database has it."""
-        version = self._db.value(
-            "SELECT mls_version FROM conversations WHERE log_id = ?", log_id
-        )
+        version = self._db.value("SELECT mls_version FROM conversations WHERE log_id = ?", log_id)
         held = self._loaded.get(log_id)
         if held is not None and held[0] == version:
             return held[1]
@@ -69,9 +67,7 @@ class Groups:
         self._db.run(
             "UPDATE conversations SET mls_version = mls_version + 1 WHERE log_id = ?", log_id
         )
-        version = self._db.value(
-            "SELECT mls_version FROM conversations WHERE log_id = ?", log_id
-        )
+        version = self._db.value("SELECT mls_version FROM conversations WHERE log_id = ?", log_id)
         self._loaded[log_id] = (version, group)
 
     def drop(self, log_id: bytes) -> None:

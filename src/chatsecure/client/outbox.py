@@ -21,6 +21,7 @@ from .content import (
     EntryHeader,
     FileReceipt,
     Receipt,
+    Typing,
     encode_content,
     encode_header,
 )
@@ -67,20 +68,43 @@ class Outbox:
         )  # fmt: skip
         return id_
 
-    def queue_message(self, row: Conversation, kind: int, content: AnyContent, text: str) -> bytes:
+    def queue_message(
+        self,
+        row: Conversation,
+        kind: int,
+        content: AnyContent,
+        text: str,
+        *,
+        id_: bytes | None = None,
+    ) -> bytes:
         """Queue what is shown as a message of ours; call in a transaction. Gives its id.
 
         Raises:
             WrongIdentity: somebody's identity in the conversation changed and is not accepted.
         """
         contacts.refuse_changed(self._db, row.log_id)
-        id_, now = self.queue(row.log_id, content), self._core.now()
+        id_, now = self.queue(row.log_id, content, id_=id_), self._core.now()
         self._db.run(
             "INSERT INTO messages(id, log_id, at, sender, mine, kind, body, text, state)"
             " VALUES(?, ?, ?, ?, 1, ?, ?, ?, 'queued')",
             id_, row.log_id, now, self._core.me.name, kind, encode_content(content), text,
         )  # fmt: skip
         return id_
+
+    def whisper(self, log_id: bytes, content: Typing) -> None:
+        """Send something that is not kept to who is there now."""
+        core = self._core
+        with self._db.transaction():
+            row = conversations.get(self._db, log_id)
+            if row is None or row.state != conversations.ACTIVE:
+                return
+            header = EntryHeader(bytes(16), m.EntryKind.MESSAGE, row.epoch)
+            group = core.groups.get(log_id)
+            payload = group.encrypt(
+                core.groups.signer, encode_content(content), aad=encode_header(header)
+            )
+            core.groups.save(log_id, group)
+        core.notify(m.Whisper(log_id, payload))
 
     def next_retry(self) -> int | None:
         """When something that was put off is to be tried again."""
@@ -131,8 +155,9 @@ class Outbox:
             for found in self._db.rows(
                 "SELECT id, kind, content, payload, epoch FROM outbox"
                 " WHERE log_id = ? AND sent = 0 ORDER BY n LIMIT ?",
-                log_id, WINDOW,
-            )  # fmt: skip
+                log_id,
+                WINDOW,
+            )
             if found[0] not in self._in_flight
         ][:limit]
         return self._encrypt(row, waiting)
@@ -158,7 +183,9 @@ class Outbox:
             core.groups.save(row.log_id, group)
         return requests
 
-    def _request(self, row: Conversation, id_: bytes, kind: m.EntryKind, payload: bytes) -> m.Append:
+    def _request(
+        self, row: Conversation, id_: bytes, kind: m.EntryKind, payload: bytes
+    ) -> m.Append:
         commit = None
         if kind is m.EntryKind.LEAVE:
             mine = [
@@ -186,7 +213,9 @@ class Outbox:
 
     def queue_file_receipt(self, row: Conversation, id_: bytes, digest: bytes) -> None:
         """Confirm a whole file; call in the transaction that marks it received."""
-        receipt = Receipt(delivered=row.cursor or 0, read=row.read, files=[FileReceipt(id_, digest)])
+        receipt = Receipt(
+            delivered=row.cursor or 0, read=row.read, files=[FileReceipt(id_, digest)]
+        )
         self.queue(row.log_id, receipt)
 
     def _answered(self, ticket: Ticket) -> None:

@@ -24,11 +24,13 @@ from .changes import ChangeJudge, check_names
 from .content import (
     BadContent,
     EntryHeader,
+    Invitation,
     Typing,
     Unknown,
     decode_content,
     decode_header,
     decode_invitation,
+    encode_invitation,
 )
 from .conversations import Conversation
 from .display import harmless_name
@@ -61,6 +63,9 @@ class Receiver:
         core = self._core
         with self._db.transaction():
             for log in logs:
+                if log.log_id == core.me.device_id:
+                    core.heads[log.log_id] = log.head
+                    continue
                 core.logs[log.log_id] = log
                 row = conversations.get(self._db, log.log_id)
                 if row is None or row.state != conversations.ACTIVE:
@@ -85,6 +90,7 @@ class Receiver:
 
     def _break(self, row: Conversation) -> None:
         conversations.update(self._db, row.log_id, state=conversations.BROKEN)
+        self._core.defer(lambda: self.reconsider(row.log_id))
 
     # --- entries ------------------------------------------------------------------------------
 
@@ -209,25 +215,53 @@ class Receiver:
         invitation = decode_invitation(open_sealed(sealing_key, entry.payload, core.me.device_id))
         known = conversations.get(self._db, invitation.log_id)
         if known is not None and known.state in (conversations.ACTIVE, conversations.JOINING):
+            # It may be the way back in after a removal that we have not read yet.
+            self._db.run(
+                "INSERT OR REPLACE INTO invitations(log_id, at, device_id, payload)"
+                " VALUES(?, ?, ?, ?)",
+                invitation.log_id, entry.at, entry.device_id, encode_invitation(invitation),
+            )  # fmt: skip
             return
+        self._accept(invitation, entry.at, entry.device_id)
+
+    def reconsider(self, log_id: bytes) -> None:
+        """We are out of a conversation: was there an invitation back in?"""
+        found = self._db.row(
+            "SELECT at, device_id, payload FROM invitations WHERE log_id = ?", log_id
+        )
+        if found is None:
+            return
+        at, device, payload = found
+        try:
+            with self._db.transaction():
+                self._db.run("DELETE FROM invitations WHERE log_id = ?", log_id)
+                self._accept(decode_invitation(bytes(payload)), at, bytes(device))
+        except (mls.MlsError, CryptoError, ChatSecureError) as error:
+            self._core.emit(
+                GapEvent(at=stamp(at), reason=f"an invitation could not be used: {error}")
+            )
+
+    def _accept(self, invitation: Invitation, at: int, device: bytes) -> None:
+        """Enter the conversation of an invitation; in a transaction."""
+        core, log_id = self._core, invitation.log_id
         group, ref = core.groups.join(invitation.welcome)
-        if group.group_id != invitation.log_id:
+        if group.group_id != log_id:
             raise NotPermitted("it leads to another conversation than it says")
-        self.enter(group, invitation.epoch, entry.at, conversations.ACTIVE)
+        self.enter(group, invitation.epoch, at, conversations.ACTIVE)
         core.groups.use_up(ref)
         by = next(
             (
                 member.name
-                for member in conversations.members(self._db, invitation.log_id)
-                if member.device_id == entry.device_id
+                for member in conversations.members(self._db, log_id)
+                if member.device_id == device
             ),
             None,
         )
-        row = conversations.get(self._db, invitation.log_id)
+        row = conversations.get(self._db, log_id)
         if row is not None and not row.private:
             core.emit(
                 MembershipEvent(
-                    at=stamp(entry.at),
+                    at=stamp(at),
                     conversation=row.name,
                     sender=by,
                     user=core.me.name,
@@ -235,7 +269,7 @@ class Receiver:
                     by=by,
                 )
             )
-        core.defer(lambda: core.subscribe(invitation.log_id, 0))
+        core.defer(lambda: core.subscribe(log_id, 0))
 
     def enter(self, group: mls.Group, epoch: int, at: int, state: str) -> str:
         """Write down a group we come into: check everyone in it, pin them, name it.
@@ -266,9 +300,7 @@ class Receiver:
                     core.emit(event)
         return shown
 
-    def _name(
-        self, room: RoomState, identities: dict[int, MemberIdentity]
-    ) -> tuple[str, str]:
+    def _name(self, room: RoomState, identities: dict[int, MemberIdentity]) -> tuple[str, str]:
         me = self._core.me
         if room.kind is not m.LogKind.PRIVATE:
             name = "#" + harmless_name(room.name.removeprefix("#"))
@@ -325,4 +357,3 @@ class Receiver:
                 reason=reason,
             )
         )
-

@@ -1,1 +1,1 @@
-"""Identities, sealing and files: thin uses of the `cryptography` package, no primitive of our own."""
+"""Identities, sealing and files: thin uses of `cryptography`, no primitive of our own."""

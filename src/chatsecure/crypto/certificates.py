@@ -223,9 +223,7 @@ def _check_signature(certificate: x509.Certificate, key: RSAPublicKey) -> None:
     ):
         raise BadCertificate("a certificate is not signed with RSASSA-PSS and SHA-256")
     try:
-        key.verify(
-            certificate.signature, certificate.tbs_certificate_bytes, pss(), hashes.SHA256()
-        )
+        key.verify(certificate.signature, certificate.tbs_certificate_bytes, pss(), hashes.SHA256())
     except InvalidSignature:
         raise BadCertificate("a certificate is not signed by the identity key") from None
 

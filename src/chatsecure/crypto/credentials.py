@@ -22,9 +22,7 @@ class MemberIdentity:
     identity_cert: bytes
 
 
-def check_credential(
-    chain: Sequence[bytes], signature_key: bytes, at: datetime
-) -> MemberIdentity:
+def check_credential(chain: Sequence[bytes], signature_key: bytes, at: datetime) -> MemberIdentity:
     """Check a leaf's credential.
 
     Args:

@@ -30,5 +30,7 @@ def _digits(fingerprint: bytes) -> str:
     value = b"chatsecure safety number v1\0" + fingerprint
     for _ in range(ITERATIONS):
         value = sha512(value + fingerprint).digest()
-    groups = (int.from_bytes(value[start : start + 5], "big") % 100_000 for start in range(0, 30, 5))
+    groups = (
+        int.from_bytes(value[start : start + 5], "big") % 100_000 for start in range(0, 30, 5)
+    )
     return "".join(f"{group:05d}" for group in groups)

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from .certificates import (
-    USAGES,
     DEVICE_LIST_CONTEXT,
+    USAGES,
     DeviceList,
     Identity,
     check_device,

@@ -28,6 +28,7 @@ CREATE TABLE users(
   identity_certificate BLOB NOT NULL,
   verified INTEGER NOT NULL DEFAULT 0,
   changed_certificate BLOB,
+  device_counter INTEGER NOT NULL DEFAULT 0,
   first_seen INTEGER NOT NULL
 ) WITHOUT ROWID;
 
@@ -103,6 +104,10 @@ CREATE TABLE outbox(
 CREATE TABLE pending_commits(
   log_id BLOB PRIMARY KEY, append_id BLOB NOT NULL, message_type INTEGER NOT NULL,
   request BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE invitations(
+  log_id BLOB PRIMARY KEY, at INTEGER NOT NULL, device_id BLOB NOT NULL, payload BLOB NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE leavers(

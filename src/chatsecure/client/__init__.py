@@ -1,0 +1,1 @@
+"""The headless client: everything a chat does, without a face."""

@@ -1,0 +1,249 @@
+"""Runs a core on asyncio: one TLS connection at a time, the clock, backoff. No chat logic.
+
+`turn` is called after everything that may have moved the core: it sends what there is to send,
+sets the timer and wakes whoever waits for a change.
+"""
+
+import asyncio
+import contextlib
+import random
+import ssl
+import time
+from collections.abc import Callable
+
+from chatsecure.wire.errors import ChatSecureError, NotInTime, Unreachable
+
+from .core import Core
+from .events import ConnectionEvent, stamp
+from .flow import Flow, T
+
+CONNECT_TIMEOUT_S = 10.0
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MOST_S = 20.0
+READ_BYTES = 256 * 1024
+NEIGHBOUR_POLL_S = 0.25
+"""How often we look whether another process of this profile has written something."""
+
+
+def now_ms() -> int:
+    """The time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def tls_context() -> ssl.SSLContext:
+    """TLS 1.3 to a server whose certificate we compare ourselves (it is pinned by the link)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Driver:
+    """Runs one core.
+
+    Args:
+        core: the core; nobody else may call its inputs.
+        host, port: the server.
+    """
+
+    def __init__(self, core: Core, host: str, port: int) -> None:
+        self._core = core
+        self._address = (host, port)
+        self._writer: asyncio.StreamWriter | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._neighbour: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._changed = asyncio.Event()
+        self.failure: ChatSecureError | None = None
+        """Why the last try to connect or the last connection ended; None while online."""
+        self.attempts = 0
+        """How many tries to connect have ended in failure."""
+
+    def start(self) -> None:
+        """Begin connecting, and go on for ever."""
+        self._task = asyncio.create_task(self._run())
+        self._neighbour = asyncio.create_task(self._watch_neighbours())
+
+    async def stop(self) -> None:
+        """Close the connection; what was handed to it is sent first."""
+        for task in (self._neighbour, self._task):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- the connection -----------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        delay = BACKOFF_FIRST_S
+        while True:
+            was_online = await self._connection()
+            if self._core.fatal is not None:
+                self._core.emit(
+                    ConnectionEvent(
+                        at=stamp(now_ms()), state="refused", reason=str(self._core.fatal)
+                    )
+                )
+                self.turn()
+                return
+            delay = BACKOFF_FIRST_S if was_online else min(delay * 2, BACKOFF_MOST_S)
+            # Jitter: clients of a server that restarts do not come back all at once.
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311
+
+    async def _connection(self) -> bool:
+        """One connection, from the first try to its end. Gives whether it came to log-in."""
+        core, online, failure = self._core, False, Unreachable("the connection was closed")
+        error: ChatSecureError = failure
+        try:
+            reader, writer = await self._connect()
+            self._writer = writer
+            try:
+                certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+                core.connected(certificate or b"")
+                self.turn()
+                while data := await reader.read(READ_BYTES):
+                    core.received(data)
+                    online = online or core.online
+                    if core.online:
+                        self.failure = None
+                    self.turn()
+            finally:
+                self._writer = None
+                await self._close(writer)
+        except ChatSecureError as problem:
+            error = problem
+        except (OSError, TimeoutError, ssl.SSLError) as problem:
+            error = self._unreachable(problem)
+        self.failure = error
+        self.attempts += 1
+        core.disconnected(str(error))
+        self.turn()
+        return online
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, port = self._address
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            return await asyncio.open_connection(
+                host,
+                port,
+                ssl=tls_context(),
+                server_hostname="chatsecure.invalid",
+                ssl_handshake_timeout=CONNECT_TIMEOUT_S,
+                limit=READ_BYTES,
+            )
+
+    def _unreachable(self, problem: Exception) -> Unreachable:
+        host, port = self._address
+        said = getattr(problem, "strerror", None) or str(problem) or "no answer in time"
+        return Unreachable(
+            f"the server {host}:{port} cannot be reached ({said})",
+            hint="is it running, and is the network there?",
+        )
+
+    @staticmethod
+    async def _close(writer: asyncio.StreamWriter) -> None:
+        # What was written is flushed by the transport before it closes.
+        writer.close()
+        with contextlib.suppress(OSError, TimeoutError, ssl.SSLError, asyncio.CancelledError):
+            async with asyncio.timeout(1.0):
+                await writer.wait_closed()
+
+    # --- turns --------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Send, set the timer, wake who waits."""
+        output = self._core.take_output()
+        if output and self._writer is not None:
+            self._writer.write(output)
+        self._set_timer()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wakeup = self._core.next_wakeup()
+        if wakeup is not None:
+            delay = max(0.0, (wakeup - now_ms()) / 1000)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        try:
+            self._core.tick()
+        except ChatSecureError:
+            if self._writer is not None:
+                self._writer.transport.abort()
+        self.turn()
+
+    async def _watch_neighbours(self) -> None:
+        seen = self._core.db.data_version()
+        while True:
+            await asyncio.sleep(NEIGHBOUR_POLL_S)
+            version = self._core.db.data_version()
+            if version != seen:
+                seen = version
+                self._core.scheduler.settle()
+                self._core.pump()
+                self.turn()
+
+    # --- waiting ------------------------------------------------------------------------------
+
+    async def until(
+        self,
+        condition: Callable[[], bool],
+        timeout: float | None = None,
+        *,
+        what: str = "it took too long",
+    ) -> None:
+        """Wait for a condition, looked at after every turn.
+
+        Raises:
+            NotInTime: `timeout` seconds ran out.
+            ChatSecureError: there will be no connection any more, and why.
+        """
+        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        while not condition():
+            self.check()
+            changed = self._changed
+            waiting = asyncio.create_task(changed.wait())
+            tasks = {waiting} | ({self._task} if self._task is not None else set())
+            left = None if deadline is None else deadline - asyncio.get_running_loop().time()
+            if left is not None and left <= 0:
+                waiting.cancel()
+                raise NotInTime(what)
+            try:
+                await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
+
+    def check(self) -> None:
+        """Raise what has ended the driver for good, if anything has."""
+        if self._core.fatal is not None:
+            raise self._core.fatal
+        if self._task is not None and self._task.done() and not self._task.cancelled():
+            error = self._task.exception()
+            if error is not None:
+                raise error
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end.
+
+        Raises:
+            ChatSecureError: what the flow raised, or why there is no connection any more.
+        """
+        operation = self._core.run(flow)
+        self.turn()
+        try:
+            await self.until(lambda: operation.done)
+        except BaseException:
+            operation.cancel()
+            raise
+        if operation.error is not None:
+            raise operation.error
+        result: T = operation.result  # type: ignore[assignment]
+        return result

@@ -1,0 +1,226 @@
+"""Ways into a conversation: making one, opening a private chat, coming in by a link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatsecure import links, mls
+from chatsecure.crypto import sealing
+from chatsecure.names import check_room, fold_name
+from chatsecure.wire import messages as m
+from chatsecure.wire.errors import ErrorCode, NotFound, ProtocolError, Refused
+
+from . import conversations
+from .changes import JOIN_PURPOSE
+from .content import EntryHeader, encode_header
+from .flow import Flow, Until
+from .flows import (
+    MAX_TRIES,
+    PATIENCE_MS,
+    Newcomer,
+    claim,
+    fetch_person,
+    invitations,
+    keep_pending,
+    open_group_info,
+    seal_group_info,
+    submit,
+)
+from .room import NotPermitted, RoomState, decode_state, encode_state, expired, new_state
+
+if TYPE_CHECKING:
+    from .core import Core
+
+LOBBY = "#lobby"
+
+
+def create(
+    core: Core, state: RoomState, newcomers: list[Newcomer], peer: str | None = None
+) -> Flow[bytes]:
+    """Make a conversation, with its first members if there are any. Gives its log's id.
+
+    Raises:
+        Refused: the server said no.
+    """
+    log_id = core.random(16)
+    group = mls.Group.create(core.groups.signer, core.groups.chain, log_id, encode_state(state))
+    inbox: list[m.InboxItem] = []
+    if newcomers:
+        # Nobody else is in yet: the commit that adds them needs no place in the log.
+        made = group.commit(
+            core.groups.signer, add=[newcomer.key_package for newcomer in newcomers]
+        )
+        group.merge_pending()
+        inbox = invitations(newcomers, log_id, 0, made.welcome or b"")
+    roster = [core.me.device_id, *(newcomer.device_id for newcomer in newcomers)]
+    request = m.CreateLog(log_id, state.kind, roster, inbox, peer)
+    with core.db.transaction():
+        core.receiver.enter(group, 0, core.now(), conversations.JOINING)
+        keep_pending(core, log_id, log_id, request)
+    yield from submit(core, log_id)
+    return log_id
+
+
+def create_lobby(core: Core) -> Flow[bytes]:
+    """The first user makes `#lobby`."""
+    state = new_state(m.LogKind.LOBBY, name=LOBBY, owner=core.me.fingerprint)
+    return (yield from create(core, state, []))
+
+
+def create_room(core: Core, name: str, *, invite_only: bool) -> Flow[bytes]:
+    """Make a room.
+
+    Raises:
+        BadName, NotPermitted: the name cannot be used, or we are in a room of that name.
+    """
+    name = check_room(name)
+    refuse_taken(core, name)
+    state = new_state(m.LogKind.ROOM, name=name, owner=core.me.fingerprint, invite_only=invite_only)
+    return (yield from create(core, state, []))
+
+
+def refuse_taken(core: Core, name: str) -> None:
+    """Refuse a room's name that we know a live room by.
+
+    Raises:
+        NotPermitted
+    """
+    known = conversations.find(core.db, fold_name(name))
+    taken = known is not None and known.state in (conversations.ACTIVE, conversations.JOINING)
+    if taken or fold_name(name) == LOBBY:
+        raise NotPermitted(f"you are in a room {name} already", hint="choose another name")
+
+
+def open_private(core: Core, name: str) -> Flow[bytes]:
+    """The private chat with a user, made if there is none. Gives its log's id.
+
+    Raises:
+        NotFound: no such user.
+        WrongIdentity: it is not the identity pinned.
+    """
+    known = conversations.find(core.db, "@" + fold_name(name))
+    if known is not None and known.state == conversations.ACTIVE:
+        return known.log_id
+    yield Until(lambda: core.online, what="there is no connection")
+    person = yield from fetch_person(core, name)
+    people = [] if person.fingerprint == core.me.fingerprint else [person]
+    newcomers = (yield from claim(core, people)) if people else []
+    state = new_state(m.LogKind.PRIVATE, pair=[core.me.fingerprint, person.fingerprint])
+    try:
+        return (yield from create(core, state, newcomers, person.name))
+    except Refused as error:
+        if error.code is not ErrorCode.EXISTS:
+            raise
+        return (yield from _await_invitation(core, error.detail, person.name))
+
+
+def _await_invitation(core: Core, log_id: bytes, name: str) -> Flow[bytes]:
+    """The other side was faster: its invitation is on its way to our inbox."""
+
+    def arrived() -> bool:
+        row = conversations.get(core.db, log_id)
+        return row is not None and row.state == conversations.ACTIVE
+
+    yield Until(
+        arrived,
+        deadline=core.now() + PATIENCE_MS,
+        what=f"the private chat with {name} exists, but this device is not in it yet",
+    )
+    return log_id
+
+
+# --- by a link -------------------------------------------------------------------------------
+
+
+def enter_by_link(core: Core, secret: bytes) -> Flow[list[str]]:
+    """Enter what a link of this server opens: `#lobby` and its room. Gives their names.
+
+    Raises:
+        NotFound: it opens nothing (any more).
+        Refused: it is used up or has expired.
+    """
+    names = []
+    candidates = [links.lobby_secret(secret), links.room_secret(secret)]
+    yield Until(lambda: core.online, what="there is no connection")
+    reply = yield core.ask(m.LookupLinks([links.link_id(candidate) for candidate in candidates]))
+    if not isinstance(reply, m.Links):
+        raise ProtocolError("the server answered with something else than links")
+    found = {info.link_id: info for info in reply.links}
+    for candidate in candidates:
+        info = found.get(links.link_id(candidate))
+        if info is None:
+            continue
+        known = conversations.get(core.db, info.log_id)
+        if known is not None and known.state in (conversations.ACTIVE, conversations.JOINING):
+            names.append(known.name)
+        else:
+            names.append((yield from _enter(core, candidate, info)))
+    if not names:
+        raise NotFound(
+            "this link opens nothing: it is used up, has expired or was withdrawn",
+            hint="ask for a new one",
+        )
+    return names
+
+
+def _enter(core: Core, secret: bytes, info: m.LinkInfo) -> Flow[str]:
+    for _ in range(MAX_TRIES):
+        with core.db.transaction():
+            _prepare_join(core, secret, info)
+        try:
+            yield from submit(core, info.log_id)
+        except Refused as error:
+            if error.code is not ErrorCode.STALE_EPOCH:
+                raise
+            info = yield from _lookup(core, info.link_id)
+        else:
+            row = conversations.get(core.db, info.log_id)
+            assert row is not None
+            return row.name
+    raise NotFound("the conversation changes too fast to get in; try again")
+
+
+def _lookup(core: Core, link_id: bytes) -> Flow[m.LinkInfo]:
+    reply = yield core.ask(m.LookupLinks([link_id]))
+    if not isinstance(reply, m.Links) or len(reply.links) > 1:
+        raise ProtocolError("the server answered with something else than a link")
+    if not reply.links:
+        raise NotFound("this link was used up or withdrawn just now", hint="ask for a new one")
+    return reply.links[0]
+
+
+def _prepare_join(core: Core, secret: bytes, info: m.LinkInfo) -> None:
+    """Make the external Commit (RFC 9420 section 12.4.3.2) that proves the link's secret."""
+    append_id = core.random(16)
+    header = EntryHeader(append_id=append_id, kind=m.EntryKind.JOIN, epoch=info.epoch)
+    group, commit = mls.Group.join_external(
+        core.groups.signer,
+        core.groups.chain,
+        open_group_info(secret, info),
+        psk_id=info.link_id,
+        psk=links.psk(secret),
+        aad=encode_header(header),
+    )
+    if group.group_id != info.log_id:
+        raise NotPermitted("the link leads to another conversation than the server says")
+    state = decode_state(group.room_state)
+    link = state.link(info.link_id)
+    if link is None or expired(link, core.now()):
+        raise NotFound("this link has expired or was withdrawn", hint="ask for a new one")
+    open_links = [other for other in state.links if not expired(other, core.now())]
+    core.receiver.enter(group, info.epoch, core.now(), conversations.JOINING)
+    request = m.Append(
+        info.log_id,
+        append_id,
+        info.epoch,
+        m.EntryKind.JOIN,
+        info.link_id + sealing.seal_with_secret(secret, JOIN_PURPOSE, commit, info.log_id),
+        m.CommitPart(
+            m.RosterChange([core.me.device_id]),
+            group_info=seal_group_info(
+                info.log_id, group.export_group_info(core.groups.signer), open_links, []
+            ),
+            link_id=info.link_id,
+        ),
+    )
+    keep_pending(core, info.log_id, append_id, request)
