@@ -1,0 +1,39 @@
+# What a newcomer needs: `make demo` and `make test`. Everything goes into the tree's own .venv.
+.PHONY: help setup demo test lint format wheel bench clean
+
+RUN = .venv/bin
+PYTEST_FLAGS ?= -n 2
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+setup: ## build everything into .venv
+	@tools/setup
+
+demo: setup ## a server and three people on this computer
+	@$(RUN)/chatsecure demo
+
+test: setup ## all tests, with real servers and clients on loopback
+	@tools/system-packages
+	$(RUN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: setup ## format, rules and types of Python and Rust
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	cargo fmt --manifest-path rust/Cargo.toml --check
+	cargo clippy --manifest-path rust/Cargo.toml --locked --all-targets -- -D warnings
+
+format: setup ## format the code
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+	cargo fmt --manifest-path rust/Cargo.toml
+
+wheel: setup ## an abi3 wheel in dist/, which needs no cargo where it is installed
+	$(RUN)/maturin build --release --locked --out dist
+
+bench: setup ## measurements, as ratios within one run
+	$(RUN)/python -m bench
+
+clean: ## remove what was built
+	rm -rf .venv .tools dist rust/target target src/chatsecure/*.so src/chatsecure/*.pyd
