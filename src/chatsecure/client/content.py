@@ -147,12 +147,13 @@ def decode_content(data: bytes) -> AnyContent | Unknown:
     if data[0] != CONTENT_VERSION:
         return Unknown(tag=-data[0], body=body)
     try:
-        return _DECODER.decode(body)
+        content: AnyContent = _DECODER.decode(body)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         tag = _unknown_tag(body)
         if tag is None:
             raise BadContent(f"a message does not decode: {error}") from None
         return Unknown(tag=tag, body=body)
+    return content
 
 
 def _unknown_tag(body: bytes) -> int | None:

@@ -160,7 +160,8 @@ def to_json(event: Event) -> str:
 
 def from_json(text: str) -> AnyEvent:
     """The event in a line of JSON that `to_json` made."""
-    return _DECODER.decode(text)
+    event: AnyEvent = _DECODER.decode(text)
+    return event
 
 
 def to_dict(event: Event) -> dict[str, Any]:

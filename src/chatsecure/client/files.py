@@ -12,6 +12,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -244,7 +245,7 @@ class Files:
             return
         for key in waiting:
             self._running.add(key)
-            core.scheduler.start(self._receive(*key), lambda op, key=key: self._ended(key, op))
+            core.scheduler.start(self._receive(*key), partial(self._ended, key))
 
     def _ended(self, key: tuple[bytes, bytes], operation: Operation[None]) -> None:
         self._running.discard(key)

@@ -100,10 +100,8 @@ class Receiver:
         if not message.entries:
             return
         with self._db.transaction():
-            if log_id == core.me.device_id:
-                done = self._inbox(message.entries)
-            else:
-                done = self._conversation(log_id, message.entries)
+            handle = self._inbox if log_id == core.me.device_id else self._conversation
+            done = handle(log_id, message.entries)
         if done is not None:
             core.notify(m.Ack(log_id, done))
         core.scheduler.settle()
@@ -192,7 +190,7 @@ class Receiver:
 
     # --- inbox --------------------------------------------------------------------------------
 
-    def _inbox(self, entries: list[m.Entry]) -> int:
+    def _inbox(self, _log_id: bytes, entries: list[m.Entry]) -> int | None:
         cursor = int(self._db.get("inbox_cursor") or 0)
         for entry in entries:
             if entry.seq <= cursor:

@@ -62,6 +62,8 @@ EXIT_CODES: dict[ErrorCode, int] = {
 }
 """The exit code of each refusal; 1 where nothing is said."""
 
+_CODES = frozenset(int(code) for code in ErrorCode)
+
 
 class ChatSecureError(Exception):
     """Base of all errors raised on purpose. `str()` is one clear sentence."""
@@ -95,7 +97,7 @@ class Refused(ChatSecureError):
 
     def __init__(self, code: int, message: str, detail: bytes = b"", *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.code = ErrorCode(code) if code in ErrorCode else ErrorCode.INTERNAL
+        self.code = ErrorCode(code) if code in _CODES else ErrorCode.INTERNAL
         self.detail = detail
         """Machine-readable addition, e.g. the log's id with `EXISTS`."""
         self.exit_code = EXIT_CODES.get(self.code, 1)

@@ -262,7 +262,8 @@ class Database:
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
         """All rows of a query."""
-        return self._connection.execute(sql, values).fetchall()
+        found: list[Any] = self._connection.execute(sql, values).fetchall()
+        return found
 
     def row(self, sql: str, *values: Any) -> Any:
         """The first row of a query, or None."""

@@ -118,11 +118,12 @@ def _from_passphrase(data: dict[str, Any], passphrase: str | None) -> bytes:
         salt, nonce, wrapped = (
             base64.b64decode(data[name]) for name in ("salt", "nonce", "wrapped")
         )
-        return _cipher(passphrase, salt).decrypt(nonce, wrapped, b"chatsecure profile")
+        key: bytes = _cipher(passphrase, salt).decrypt(nonce, wrapped, b"chatsecure profile")
     except (KeyError, ValueError):
         raise ProfileError("the profile is damaged: profile.json makes no sense") from None
     except InvalidTag:
         raise ProfileError("the passphrase is wrong") from None
+    return key
 
 
 def _cipher(passphrase: str, salt: bytes) -> Any:

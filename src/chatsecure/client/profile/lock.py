@@ -1,6 +1,7 @@
 """A lock between processes of one profile, given back by the system when its holder dies."""
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -33,7 +34,7 @@ class FileLock:
             self._descriptor = None
 
 
-if os.name == "nt":
+if sys.platform == "win32":
 
     def _try_lock(descriptor: int) -> bool:
         import msvcrt
