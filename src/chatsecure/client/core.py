@@ -38,6 +38,8 @@ from .profile.database import Database
 AGENT = f"chatsecure/{__version__}"
 PING_AFTER_MS = 10_000
 DEAD_AFTER_MS = 25_000
+ADOPT_AFTER_MS = 5_000
+"""How often we look for changes that a process of this profile began and did not end."""
 MAX_EVENTS_KEPT = 200_000
 
 Listener = Callable[[Event], None]
@@ -107,6 +109,8 @@ class Core:
         """The last entry the server has told of, for each log."""
         self.epochs: dict[bytes, int] = {}
         """The log's epoch as the server last told it (in a refusal), if ahead of ours."""
+        self.submitting: set[bytes] = set()
+        """Conversations whose pending request this core is bringing through."""
         self.presence: dict[str, bool] = {}
         self.role = m.Role.MEMBER
         self.lobby: bytes | None = None
@@ -120,6 +124,7 @@ class Core:
         self._certificate_hash = b""
         self._heard_at = 0
         self._pinged = False
+        self._adopted_at = 0
         self._events: list[Event] = []
         self._deferred: list[Callable[[], None]] = []
         db.on_commit.append(self._committed)
@@ -263,6 +268,8 @@ class Core:
     def pump(self) -> None:
         """Start whatever can go on now: messages to send, files to move."""
         if self.online:
+            if self.now() - self._adopted_at > ADOPT_AFTER_MS:
+                self._adopt_pending()
             self.outbox.pump()
             self.files.pump()
             self.scheduler.settle()
@@ -377,6 +384,9 @@ class Core:
         self._connection.open()
         self.role, self.lobby = reply.role, reply.lobby
         with self.db.transaction():
+            self.db.run(
+                "DELETE FROM events WHERE n <= (SELECT max(n) FROM events) - ?", MAX_EVENTS_KEPT
+            )
             if not self.db.get("registered"):
                 self.db.put("registered", 1)
                 self.db.put("server_certificate_hash", self._certificate_hash)
@@ -420,18 +430,24 @@ class Core:
             raise ticket.error
         if not isinstance(ticket.reply, m.Subscribed):
             raise ProtocolError("the server answered a subscription with something else")
-        from .flows import submit
-
         self.online = True
         self.receiver.subscribed(ticket.reply.logs, whole=True)
         self.emit(ConnectionEvent(at=stamp(self.now()), state="online"))
         unsent, self._unsent = self._unsent, []
         for waiting in unsent:
             self._send_ticket(waiting)
-        for (log_id,) in self.db.rows("SELECT log_id FROM pending_commits"):
-            self.run(submit(self, log_id), _ignore)
+        self._adopt_pending()
         for (log_id,) in self.db.rows("SELECT DISTINCT log_id FROM leavers"):
             self.remove_leavers(log_id)
+
+    def _adopt_pending(self) -> None:
+        """Bring through what an earlier run, or another process that died, had begun."""
+        from .flows import submit
+
+        self._adopted_at = self.now()
+        for (log_id,) in self.db.rows("SELECT log_id FROM pending_commits"):
+            if log_id not in self.submitting:
+                self.run(submit(self, bytes(log_id)), _ignore)
 
     def subscribe(self, log_id: bytes, cursor: int) -> None:
         """Start the flow of one more log."""

@@ -365,6 +365,14 @@ def submit(core: Core, log_id: bytes) -> Flow[None]:
         return
     append_id, kind, body = found
     request = m.decode_body(kind, bytes(body))
+    core.submitting.add(log_id)
+    try:
+        yield from _bring_through(core, log_id, append_id, request)
+    finally:
+        core.submitting.discard(log_id)
+
+
+def _bring_through(core: Core, log_id: bytes, append_id: bytes, request: m.Message) -> Flow[None]:
     while True:
         try:
             reply = yield core.ask(request)
