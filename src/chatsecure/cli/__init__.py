@@ -1,0 +1,4 @@
+"""The command line: one module per group of commands, and the line client.
+
+Imports stay lazy: `main` and `parser` load nothing but argparse, a command loads what it needs.
+"""

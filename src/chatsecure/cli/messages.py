@@ -1,0 +1,273 @@
+"""send, file, listen, history, search."""
+
+import asyncio
+import contextlib
+import select
+import signal
+import sys
+import time
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from chatsecure.client.client import Client
+from chatsecure.client.events import ConnectionEvent, Event, stamp, to_json
+from chatsecure.client.history import HistoryLine
+from chatsecure.wire.errors import ChatSecureError, NotFound, NotInTime, Unreachable, Usage
+from chatsecure.wire.messages import MAX_TEXT_BYTES
+
+from . import session
+from .human import describe, history_line, history_record
+from .output import ClosedPipe, Output, is_terminal
+from .progress import Bar
+
+STORED_TIMEOUT_S = 60.0
+"""How long `--wait stored` waits where nothing is said; the other waits have no end."""
+WATCH_PIPE_S = 0.2
+"""How often `listen` looks whether anybody still reads it."""
+LATER = "it is queued and goes out with the next command that connects"
+
+
+def send(args: Namespace, output: Output) -> int:
+    """`chatsecure send`."""
+    target = session.target(args.target)
+    text = _text(args.text, output)
+    return session.run(_send(args, output, target, text))
+
+
+def _text(given: str | None, output: Output) -> str:
+    if given is None:
+        raise Usage("which text?", hint="give it as an argument, or - for standard input")
+    if given == "-":
+        if is_terminal(sys.stdin):
+            output.notice("type the text; Ctrl-D on a line of its own ends it")
+        data = sys.stdin.buffer.read(MAX_TEXT_BYTES + 3)
+        try:
+            # A file's and a command's last line has an end; a message needs none.
+            given = data.decode().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            if len(data) <= MAX_TEXT_BYTES:
+                raise Usage("the text is not UTF-8", hint="send it as a file") from None
+            raise _too_long() from None
+    if len(session.unbroken(given).encode()) > MAX_TEXT_BYTES:
+        raise _too_long()
+    if not given.strip():
+        raise Usage("the text is empty; there is nothing to send")
+    return given
+
+
+def _too_long() -> Usage:
+    return Usage("the text is longer than 64 KiB", hint="send it as a file")
+
+
+async def _send(args: Namespace, output: Output, target: str, text: str) -> int:
+    deadline = _deadline(args)
+    async with session.running(output, present=False, receive_files=False) as client:
+        try:
+            await client.ready(_left(deadline, session.CONNECT_TIMEOUT_S))
+        except (Unreachable, NotInTime) as error:
+            id_ = await _queued(client, target, text, error)
+            _sent(output, id_, target, "queued")
+            raise type(error)(str(error), hint=f"{LATER}: {id_}") from None
+        id_ = await client.send(target, text)
+        await _waited(client, output, id_, target, args.wait, deadline)
+    return 0
+
+
+async def _queued(client: Client, target: str, text: str, why: ChatSecureError) -> str:
+    """Queue it without a connection; where that cannot be, the reason is the connection."""
+    try:
+        async with asyncio.timeout(1):
+            return await client.send(target, text)
+    except (NotInTime, Unreachable, TimeoutError):
+        raise why from None
+
+
+def _deadline(args: Namespace) -> float | None:
+    timeout = args.timeout
+    if timeout is None and args.wait == "stored":
+        timeout = STORED_TIMEOUT_S
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _left(deadline: float | None, default: float | None = None) -> float | None:
+    return default if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+async def _waited(
+    client: Client, output: Output, id_: str, target: str, state: str, deadline: float | None
+) -> None:
+    """Wait, and print the id in any case: what was queued stays queued."""
+    try:
+        await client.wait(id_, state, _left(deadline))
+    except NotInTime as error:
+        _sent(output, id_, target, client.delivery(id_).state)
+        hint = "" if client.delivery(id_).state == "stored" else LATER
+        raise NotInTime(str(error), hint=error.hint or hint) from None
+    _sent(output, id_, target, state)
+
+
+def _sent(output: Output, id_: str, target: str, state: str) -> None:
+    if output.json:
+        output.record({"id": id_, "conversation": target, "state": state})
+    else:
+        output.line(id_)
+
+
+def file(args: Namespace, output: Output) -> int:
+    """`chatsecure file`."""
+    target = session.target(args.target)
+    _check_file(args.path)
+    return session.run(_file(args, output, target))
+
+
+def _check_file(path: Path) -> None:
+    """Say what is wrong with a file before anything is sent."""
+    try:
+        if not path.exists():
+            raise NotFound(f"there is no file {path}")
+        if not path.is_file():
+            raise Usage(f"{path} is no plain file", hint="pack a folder first, with zip or tar")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise Usage(f"{path} cannot be read: {error.strerror}") from None
+
+
+async def _file(args: Namespace, output: Output, target: str) -> int:
+    deadline = _deadline(args) if args.timeout is not None else None
+    async with session.running(output, present=False, receive_files=False) as client:
+        await client.ready(_left(deadline, session.CONNECT_TIMEOUT_S))
+        bar = Bar(args.path.name, output)
+        try:
+            async with asyncio.timeout(_left(deadline)):
+                id_ = await client.send_file(target, args.path, progress=bar.show)
+        except TimeoutError:
+            raise NotInTime(
+                "the file was not sent in time", hint="the same command goes on where it broke off"
+            ) from None
+        finally:
+            bar.close()
+        await _waited(client, output, id_, target, args.wait, deadline)
+        if args.wait == "received":
+            output.notice("received whole, SHA-256 equal")
+    return 0
+
+
+def listen(args: Namespace, output: Output) -> int:
+    """`chatsecure listen`."""
+    return session.run(_listen(args, output))
+
+
+async def _listen(args: Namespace, output: Output) -> int:
+    if args.downloads is not None and not args.downloads.is_dir():
+        raise NotFound(f"there is no folder {args.downloads}")
+    ended = asyncio.Event()
+    end_on_sigterm(ended)
+    async with session.running(
+        output, receive_files=not args.no_files, downloads=args.downloads
+    ) as client:
+        work = asyncio.ensure_future(_print_events(client, args, output))
+        stop = asyncio.ensure_future(ended.wait())
+        gone = asyncio.ensure_future(reader_gone())
+        try:
+            done, _ = await asyncio.wait(
+                (work, stop, gone), timeout=args.for_, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            for task in (work, stop, gone):
+                task.cancel()
+            await asyncio.gather(work, stop, gone, return_exceptions=True)
+        if work in done:
+            work.result()
+        if gone in done:
+            raise ClosedPipe
+    return 0
+
+
+async def _print_events(client: Client, args: Namespace, output: Output) -> None:
+    """Print what comes. The first line tells of the connection, whatever waits from before."""
+    await client.ready()
+    state = ConnectionEvent(at=stamp(time.time_ns() // 1_000_000), state="online")
+    _print_event(state, client.name, output)
+    printed = 0
+    async for event in (events := client.events()):
+        if isinstance(event, ConnectionEvent):
+            if event.state == state.state:
+                continue
+            state = event
+        _print_event(event, client.name, output)
+        printed += not isinstance(event, ConnectionEvent)
+        if args.count is not None and printed >= args.count:
+            await _take(events)
+            return
+
+
+async def _take(events: AsyncIterator[Event]) -> None:
+    """Mark the event just printed as taken: that is done by asking for the next one."""
+    asking = asyncio.ensure_future(anext(events))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+        await asking
+
+
+def _print_event(event: Event, me: str, output: Output) -> None:
+    if output.json:
+        output.line(to_json(event))
+    elif (text := describe(event, me)) is not None:
+        output.line(text)
+
+
+def end_on_sigterm(ended: asyncio.Event) -> None:
+    """SIGTERM ends the command in order."""
+    with contextlib.suppress(NotImplementedError, RuntimeError, AttributeError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+
+
+async def reader_gone() -> None:
+    """Return when nobody reads our standard output any more (`listen | head`)."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+    except (AttributeError, OSError, ValueError):
+        await asyncio.Event().wait()
+        return
+    while True:
+        if any(happened & select.POLLERR for _, happened in poll.poll(0)):
+            return
+        await asyncio.sleep(WATCH_PIPE_S)
+
+
+def history(args: Namespace, output: Output) -> int:
+    """`chatsecure history`."""
+
+    async def work() -> int:
+        target = session.target(args.target)
+        async with session.glancing(output) as client:
+            _print_history(client.history(target, args.last), client, output)
+            if client.online:
+                await client.mark_read(target)
+        return 0
+
+    return session.run(work())
+
+
+def search(args: Namespace, output: Output) -> int:
+    """`chatsecure search`."""
+
+    async def work() -> int:
+        words = session.unbroken(" ".join(args.words))
+        async with session.glancing(output) as client:
+            _print_history(client.search(words, args.last), client, output)
+        return 0
+
+    return session.run(work())
+
+
+def _print_history(lines: list[HistoryLine], client: Client, output: Output) -> None:
+    for line in lines:
+        if output.json:
+            output.record(history_record(line))
+        else:
+            output.line(history_line(line, client.name))

@@ -1,0 +1,252 @@
+"""join, invite, verify, devices, users."""
+
+import os
+import sys
+from argparse import Namespace
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+from chatsecure.client.client import Client
+from chatsecure.client.client import join as join_server
+from chatsecure.client.display import harmless_name
+from chatsecure.client.profile.folder import Profile, exists
+from chatsecure.links import format_address, parse_link
+from chatsecure.names import BadName, check_name
+from chatsecure.wire.errors import NotFound, Usage
+
+from . import session
+from .durations import parse_duration
+from .output import Output
+
+
+def join(args: Namespace, output: Output) -> int:
+    """`chatsecure join`."""
+    folder = session.folder(output)
+    known = exists(folder)
+    text = _link_text(args.link, output)
+    link = parse_link(text)
+    if known:
+        return session.run(_join_more(text, args, output))
+    name = check_name(args.name or _ask_name(output))
+    secret = session.given_passphrase(output)
+    if args.passphrase and secret is None:
+        secret = _new_passphrase(output)
+    output.detail(f"server {format_address(link.host, link.port)}, profile {folder}")
+    profile = session.run(join_server(folder, text, name, passphrase=secret, timeout=args.timeout))
+    return session.run(_joined(profile, output))
+
+
+async def _joined(profile: Profile, output: Output) -> int:
+    try:
+        name, fingerprint = _me(profile)
+        output.notice("the server's fingerprint is the link's: ok")
+        if output.json:
+            output.record(
+                {"name": name, "fingerprint": fingerprint, "profile": str(profile.folder)}
+            )
+        else:
+            output.line(f"{name} {fingerprint}")
+        output.next("chatsecure cli, chatsecure send '#lobby' 'Hello!', chatsecure invite")
+    finally:
+        profile.close()
+    return 0
+
+
+def _me(profile: Profile) -> tuple[str, str]:
+    client = Client(profile, present=False)
+    return client.name, client.fingerprint
+
+
+async def _join_more(link: str, args: Namespace, output: Output) -> int:
+    """There is a profile already: the link leads to more rooms of its server."""
+    async with session.connected(output, within=args.timeout) as client:
+        if args.name and args.name != client.name:
+            raise Usage(
+                f"there is a profile already, of {client.name}",
+                hint="choose another folder with --profile to be somebody else",
+            )
+        rooms = await client.join_link(link)
+        if output.json:
+            output.record({"name": client.name, "fingerprint": client.fingerprint, "rooms": rooms})
+        else:
+            output.line(f"{client.name} {client.fingerprint}")
+            output.notice("joined " + ", ".join(map(harmless_name, rooms)) if rooms else "joined")
+    return 0
+
+
+def _link_text(given: str | None, output: Output) -> str:
+    if given == "-":
+        text = sys.stdin.buffer.readline(4096).decode("utf-8", "replace").strip()
+        if not text:
+            raise Usage("standard input holds no link")
+        return text
+    if given:
+        return given
+    if text := os.environ.get("CHATSECURE_LINK", "").strip():
+        return text
+    if not output.may_ask:
+        raise Usage(
+            "which link?", hint="give it on standard input (chatsecure join -) or CHATSECURE_LINK"
+        )
+    from getpass import getpass
+
+    return getpass("Paste the link (it is not shown): ", stream=sys.stderr).strip()
+
+
+def _ask_name(output: Output) -> str:
+    if not output.may_ask:
+        raise Usage("which name?", hint="give yours with --name NAME")
+    default = _system_name()
+    sys.stderr.write(f"Your name [{default}]: " if default else "Your name: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() or default
+
+
+def _system_name() -> str:
+    from getpass import getuser
+
+    try:
+        return check_name(getuser())
+    except (OSError, KeyError, ImportError, BadName):
+        return ""
+
+
+def _new_passphrase(output: Output) -> str:
+    if not output.may_ask:
+        raise Usage("which passphrase?", hint="CHATSECURE_PASSPHRASE or --passphrase-file")
+    from getpass import getpass
+
+    first = getpass("A passphrase for the profile: ", stream=sys.stderr)
+    if not first or getpass("Once more: ", stream=sys.stderr) != first:
+        raise Usage("the two are not the same" if first else "no passphrase was given")
+    return first
+
+
+def invite(args: Namespace, output: Output) -> int:
+    """`chatsecure invite`."""
+    return session.run(_invite(args, output))
+
+
+async def _invite(args: Namespace, output: Output) -> int:
+    seconds = parse_duration(args.expires)
+    room = session.room_name(args.room) if args.room else None
+    async with session.connected(output) as client:
+        link = await client.invite(room, uses=args.uses, expires_s=seconds)
+    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    if output.json:
+        stamp = until.isoformat(timespec="seconds").replace("+00:00", "Z")
+        output.record({"link": link, "room": room, "uses": args.uses, "expires": stamp})
+    else:
+        output.line(link)
+    uses = "1 use" if args.uses == 1 else f"{args.uses} uses"
+    there = harmless_name(room) if room else "the server"
+    output.notice(
+        f"{uses}, until {until.astimezone():%a %d %b %H:%M}. Whoever has it can join {there}: "
+        "send it as you would send a key."
+    )
+    if args.qr:
+        output.notice(qr(link, plain=output.options.plain))
+    return 0
+
+
+def qr(text: str, *, plain: bool) -> str:
+    """A QR code for a terminal, dark signs on light ground reversed: most terminals are dark."""
+    import segno
+
+    code = segno.make(text, error="l", boost_error=False, micro=False)
+    rows = [[bool(cell) for cell in row] for row in code.matrix_iter(border=1)]
+    if plain:
+        return "\n".join("".join("  " if cell else "##" for cell in row) for row in rows)
+    if len(rows) % 2:
+        rows.append([True] * len(rows[0]))
+    signs = {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}
+    return "\n".join(
+        "".join(signs[pair] for pair in zip(upper, lower, strict=True))
+        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
+    )
+
+
+def verify(args: Namespace, output: Output) -> int:
+    """`chatsecure verify`."""
+    return session.run(_verify(args, output))
+
+
+async def _verify(args: Namespace, output: Output) -> int:
+    user = session.user_name(args.user)
+    async with session.connected(output) as client:
+        if args.accept:
+            await client.accept_identity(user)
+        if args.mark:
+            await client.mark_verified(user)
+        found = await client.verify(user)
+        if output.json:
+            output.record(asdict(found))
+        else:
+            output.line(found.safety_number)
+        output.notice(f"with {harmless_name(found.user)}, fingerprint {found.fingerprint}")
+        if found.changed:
+            output.notice(
+                "this identity is NOT the one you knew. Compare the number before you go on; "
+                f"then: chatsecure verify {harmless_name(found.user)} --accept"
+            )
+        elif found.verified:
+            output.notice("compared and recorded")
+        else:
+            output.next("compare it face to face or on the phone, then run it with --mark")
+    return 0
+
+
+def devices(args: Namespace, output: Output) -> int:  # noqa: ARG001 - the handlers' signature
+    """`chatsecure devices`."""
+    return session.run(_devices(output))
+
+
+async def _devices(output: Output) -> int:
+    async with session.connected(output) as client:
+        found = await client.devices()
+        if output.json:
+            for device in found:
+                output.record(asdict(device))
+        else:
+            output.table(
+                (
+                    device.device_id,
+                    "this device" if device.this else "",
+                    f"last seen {device.last_seen}" if device.last_seen else "online",
+                )
+                for device in found
+            )
+    return 0
+
+
+def users(args: Namespace, output: Output) -> int:  # noqa: ARG001 - the handlers' signature
+    """`chatsecure users`."""
+    return session.run(_users(output))
+
+
+async def _users(output: Output) -> int:
+    async with session.connected(output) as client:
+        found = await client.users()
+        if not found:
+            raise NotFound("the server tells of no users")
+        if output.json:
+            for user in found:
+                output.record(asdict(user))
+        else:
+            output.table(
+                (
+                    harmless_name(user.name),
+                    "online" if user.online else "offline",
+                    user.fingerprint,
+                    ", ".join(user_marks(me=user.me, owner=user.owner, verified=user.verified,
+                                         changed=user.changed)),
+                )
+                for user in found
+            )  # fmt: skip
+    return 0
+
+
+def user_marks(*, me: bool, owner: bool, verified: bool, changed: bool) -> list[str]:
+    """What there is to say of a user, in words."""
+    marks = {"you": me, "owner": owner, "verified": verified, "IDENTITY CHANGED": changed}
+    return [mark for mark, said in marks.items() if said]
