@@ -31,7 +31,7 @@ from chatsecure.wire.errors import (
     WrongIdentity,
 )
 
-from . import contacts, conversations, flows, flows_enter, flows_rooms, history
+from . import about, contacts, conversations, flows, flows_enter, flows_rooms, history
 from .content import Text1, Typing
 from .conversations import Conversation
 from .core import Core, Options
@@ -39,7 +39,7 @@ from .driver import Driver, now_ms
 from .events import MOMENTARY, Event, FileEvent, IdentityEvent, MessageEvent, from_json, stamp
 from .flow import Flow, T
 from .groups import moment
-from .history import HistoryLine
+from .history import HistoryLine, Reach
 from .inbound import TEXT
 from .profile import folder as profiles
 from .profile.folder import Profile
@@ -59,6 +59,8 @@ class UserLine:
     verified: bool
     changed: bool
     """Their identity is not the pinned one."""
+    away: str = ""
+    """Why they are away, if they said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,13 @@ class RoomLine:
     unread: int
     state: str
     """`active`, or why we cannot write there: `joining`, `left`, `removed`, `broken`."""
+    last: str = ""
+    """The last message, in one line."""
+    last_at: str | None = None
+    notify: str = "all"
+    draft: str = ""
+    online: bool = False
+    """A private chat: the other one is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +269,10 @@ class Client:
             )
         log_id = await self._log(target)
         content = Text1(
-            text=text, reply_to=bytes.fromhex(reply_to) if reply_to else None, action=action
+            text=text,
+            reply_to=_raw_id(reply_to) if reply_to else None,
+            mentions=about.mentions_in(text, conversations.people(self._db, log_id)),
+            action=action,
         )
         with self._db.transaction():
             row = conversations.get(self._db, log_id)
@@ -309,6 +321,30 @@ class Client:
         look_at(path)
         log_id = await self._log(target)
         return (await self._run(self._core.files.send(log_id, path, progress))).hex()
+
+    def edit(self, id_: str, text: str) -> None:
+        """Give a message of ours another text (see `about.edit`)."""
+        about.edit(self._core, id_, text)
+        self._driver.turn()
+
+    def delete(self, id_: str) -> None:
+        """Take a message of ours back (see `about.delete`)."""
+        about.delete(self._core, id_)
+        self._driver.turn()
+
+    def react(self, id_: str, emoji: str) -> None:
+        """React to a message (see `about.react`)."""
+        about.react(self._core, id_, emoji)
+        self._driver.turn()
+
+    def set_away(self, text: str | None) -> None:
+        """Say that we are away, and why; None: back again."""
+        about.set_away(self._core, text)
+        self._driver.turn()
+
+    def reach(self, id_: str) -> list[Reach]:
+        """Who has a message of ours, person by person."""
+        return history.reach(self._db, id_, self._core.me.folded)
 
     def delivery(self, id_: str) -> HistoryLine:
         """One message with who has it.
@@ -374,8 +410,8 @@ class Client:
                     conversations.update(self._db, row.log_id, read=event.seq)
         self._core.pump()
 
-    def history(self, target: str, last: int = 50) -> list[HistoryLine]:
-        """The last messages of a conversation, oldest first. Those of one we left count too.
+    def _row(self, target: str) -> Conversation:
+        """A conversation that is or was.
 
         Raises:
             NotFound: there is no such conversation here.
@@ -384,11 +420,71 @@ class Client:
         if row is None:
             self._known(target)
             raise contacts.unknown_user(target.removeprefix("@"), contacts.names(self._db))
-        return history.last(self._db, row, last, self._core.me.folded)
+        return row
 
-    def search(self, words: str, last: int = 50) -> list[HistoryLine]:
-        """The last messages that hold all these words, oldest first."""
-        return history.search(self._db, words, last, self._core.me.folded)
+    def history(
+        self,
+        target: str,
+        last: int = 50,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        notices: bool = False,
+    ) -> list[HistoryLine]:
+        """Messages of a conversation, oldest first. Those of one we left count too.
+
+        Args:
+            last: how many at most.
+            before, after: only those before, or the next ones after, this place (`n`).
+            notices: who came and went, gaps, too.
+
+        Raises:
+            NotFound: there is no such conversation here.
+        """
+        row, me = self._row(target), self._core.me.folded
+        if after is not None:
+            return history.after(self._db, row, after, last, me, notices=notices)
+        return history.last(self._db, row, last, me, before=before, notices=notices)
+
+    def first_unread(self, target: str) -> int | None:
+        """The place (`n`) of the oldest message that was not shown yet."""
+        return history.first_unread(self._db, self._row(target))
+
+    def search(self, words: str, last: int = 50, target: str | None = None) -> list[HistoryLine]:
+        """The last messages that hold all these words, oldest first, everywhere or in one
+        conversation."""
+        row = self._row(target) if target is not None else None
+        return history.search(self._db, words, last, self._core.me.folded, row)
+
+    def draft(self, target: str, text: str | None = None) -> str:
+        """The unfinished text of a conversation; with `text` it is kept first. Never sent."""
+        row = self._row(target)
+        if text is None or text == row.draft:
+            return row.draft
+        with self._db.transaction():
+            conversations.update(self._db, row.log_id, draft=text)
+        return text
+
+    def notify(self, target: str, level: str | None = None) -> str:
+        """What is worth a notification in a conversation: `all`, `mentions` or `nothing`."""
+        row = self._row(target)
+        if level is None:
+            return row.notify
+        if level not in ("all", "mentions", "nothing"):
+            raise Usage(f"{level!r} is no level; there are all, mentions and nothing")
+        with self._db.transaction():
+            conversations.update(self._db, row.log_id, notify=level)
+        return level
+
+    def setting(self, name: str, value: str | None = None) -> str | None:
+        """A setting of a face, kept in the profile; with `value` it is set first."""
+        key = "setting " + name
+        if value is not None:
+            with self._db.transaction():
+                self._db.put(key, value)
+            return value
+        found = self._db.get(key)
+        return None if found is None else str(found)
 
     async def mark_read(self, target: str) -> None:
         """Everything in a conversation was shown: the senders are told."""
@@ -418,6 +514,7 @@ class Client:
                     me=user.fingerprint == self._core.me.fingerprint,
                     verified=known is not None and known.verified,
                     changed=known is not None and known.fingerprint != user.fingerprint,
+                    away=contacts.away(self._db, user.name),
                 )
             )
         return lines
@@ -517,6 +614,8 @@ class Client:
 
     def _line(self, row: Conversation) -> RoomLine:
         state = decode_state(self._core.groups.get(row.log_id).room_state)
+        lines = history.last(self._db, row, 1, self._core.me.folded)
+        last = lines[0] if lines else None
         return RoomLine(
             name=row.name,
             kind=row.kind.name.lower(),
@@ -526,6 +625,11 @@ class Client:
             invite_only=state.invite_only,
             unread=conversations.unread(self._db, row),
             state=row.state,
+            last=last.text if last else "",
+            last_at=last.at if last else None,
+            notify=row.notify,
+            draft=row.draft,
+            online=self._core.presence.get(row.name[1:], False),
         )
 
     async def create_room(self, name: str, *, invite_only: bool = False) -> None:
@@ -593,6 +697,16 @@ class Client:
 def _ask(core: Core, message: m.Message) -> Flow[m.Message]:
     reply = yield core.ask(message)
     return reply  # type: ignore[no-any-return]
+
+
+def _raw_id(id_: str) -> bytes:
+    try:
+        raw = bytes.fromhex(id_)
+    except ValueError:
+        raw = b""
+    if len(raw) != m.ID_BYTES:
+        raise NotFound(f"there is no message {id_} here")
+    return raw
 
 
 def _fold_target(target: str) -> str:

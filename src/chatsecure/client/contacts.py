@@ -143,6 +143,11 @@ def check_counter(db: Database, name: str, fingerprint: bytes, counter: int) -> 
     db.run("UPDATE users SET device_counter = ? WHERE folded = ?", counter, folded)
 
 
+def away(db: Database, name: str) -> str:
+    """Why a user said to be away; empty where they are not."""
+    return str(db.value("SELECT away FROM users WHERE folded = ?", fold_name(name)) or "")
+
+
 def names(db: Database) -> list[str]:
     """All names this profile has seen."""
     return [row[0] for row in db.rows("SELECT name FROM users ORDER BY folded")]

@@ -104,6 +104,16 @@ class Leave(Content, frozen=True, tag=8):
     """By the device key over `leave_statement`."""
 
 
+class Status(Content, frozen=True, tag=9):
+    """The sender is away, or back."""
+
+    away: bool
+    text: Annotated[str, Meta(max_length=200)] = ""
+
+
+LAST_TAG = 9
+
+
 class Unknown(msgspec.Struct, frozen=True):
     """A content of a kind that this version does not know, as it came."""
 
@@ -111,7 +121,7 @@ class Unknown(msgspec.Struct, frozen=True):
     body: bytes
 
 
-AnyContent = Text1 | Edit | Delete | Reaction | FileManifest | Receipt | Typing | Leave
+AnyContent = Text1 | Edit | Delete | Reaction | FileManifest | Receipt | Typing | Leave | Status
 
 _DECODER = msgspec.msgpack.Decoder(AnyContent)
 _ENCODER = msgspec.msgpack.Encoder()
@@ -162,7 +172,7 @@ def _unknown_tag(body: bytes) -> int | None:
         parts: Any = msgspec.msgpack.decode(body)
     except (msgspec.DecodeError, RecursionError, ValueError):
         return None
-    if isinstance(parts, list) and parts and isinstance(parts[0], int) and parts[0] > 8:
+    if isinstance(parts, list) and parts and isinstance(parts[0], int) and parts[0] > LAST_TAG:
         return parts[0]
     return None
 

@@ -26,7 +26,7 @@ CHAIN_KEPT = 10_000
 
 _COLUMNS = (
     "log_id, kind, name, folded, state, epoch, cursor, chain, mls_version, "
-    "delivered, read, receipted"
+    "delivered, read, receipted, notify, draft"
 )
 
 
@@ -49,6 +49,9 @@ class Conversation:
     delivered: int
     read: int
     receipted: int
+    notify: str
+    """What is worth a notification: `all`, `mentions` or `nothing`."""
+    draft: str
 
     @property
     def private(self) -> bool:
@@ -191,7 +194,7 @@ def unread(db: Database, row: Conversation) -> int:
     """How many messages of others were not shown yet."""
     return int(
         db.value(
-            "SELECT count(*) FROM messages WHERE log_id = ? AND mine = 0 AND seq > ?",
+            "SELECT count(*) FROM messages WHERE log_id = ? AND mine = 0 AND kind > 0 AND seq > ?",
             row.log_id,
             row.read,
         )

@@ -30,7 +30,7 @@ from chatsecure.wire.errors import (
 )
 
 from . import conversations
-from .events import MOMENTARY, ConnectionEvent, Event, PresenceEvent, stamp, to_json
+from .events import MOMENTARY, NOTICES, ConnectionEvent, Event, PresenceEvent, stamp, to_json
 from .flow import Flow, Operation, Scheduler, T, Ticket
 from .groups import KEY_PACKAGES_WANTED, Groups
 from .profile.database import Database
@@ -477,7 +477,10 @@ class Core:
         """Tell the faces. What must not be missed is written in the transaction under way."""
         if self.db.in_transaction:
             if not isinstance(event, MOMENTARY):
-                self.db.run("INSERT INTO events(body) VALUES(?)", to_json(event))
+                body = to_json(event)
+                self.db.run("INSERT INTO events(body) VALUES(?)", body)
+                if isinstance(event, NOTICES) and event.conversation:
+                    self._keep_notice(event, body)
             self._events.append(event)
         elif isinstance(event, MOMENTARY):
             for listener in list(self.listeners):
@@ -485,6 +488,13 @@ class Core:
         else:
             with self.db.transaction():
                 self.emit(event)
+
+    def _keep_notice(self, event: Event, body: str) -> None:
+        from .history import add_notice
+
+        row = conversations.find(self.db, (event.conversation or "").casefold())
+        if row is not None:
+            add_notice(self.db, row, body, self.now(), event.sender or "")
 
     def defer(self, call: Callable[[], None]) -> None:
         """Do something after the transaction under way is on disk; not at all if it is undone."""

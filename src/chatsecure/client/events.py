@@ -86,6 +86,14 @@ class MembershipEvent(Event, tag="membership", kw_only=True):
     role: str | None = None
 
 
+class StatusEvent(Event, tag="status", kw_only=True):
+    """Somebody is away, or back."""
+
+    user: str
+    away: bool
+    text: str = ""
+
+
 class RoomEvent(Event, tag="room", kw_only=True):
     """A room's name or topic changed."""
 
@@ -139,6 +147,7 @@ AnyEvent = (
     | PresenceEvent
     | MembershipEvent
     | RoomEvent
+    | StatusEvent
     | IdentityEvent
     | ConnectionEvent
     | GapEvent
@@ -148,6 +157,9 @@ AnyEvent = (
 
 MOMENTARY = (PresenceEvent, ConnectionEvent, StateEvent, TypingEvent)
 """Events that tell of the moment only and are not kept for a later `listen`."""
+
+NOTICES = (MembershipEvent, RoomEvent, IdentityEvent, GapEvent)
+"""Events that stand in a conversation's history beside its messages."""
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(AnyEvent)

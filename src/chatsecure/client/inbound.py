@@ -12,7 +12,7 @@ from chatsecure.crypto.credentials import MemberIdentity
 from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
 
-from . import conversations
+from . import about, conversations
 from .content import (
     AnyContent,
     BadContent,
@@ -22,6 +22,7 @@ from .content import (
     Leave,
     Reaction,
     Receipt,
+    Status,
     Text1,
     encode_content,
     leave_statement,
@@ -29,12 +30,9 @@ from .content import (
 from .conversations import Conversation
 from .display import safe_filename
 from .events import (
-    DeletedEvent,
-    EditedEvent,
     FileEvent,
     MembershipEvent,
     MessageEvent,
-    ReactionEvent,
     ReceiptEvent,
     StateEvent,
     message_id,
@@ -71,6 +69,21 @@ class Inbound:
             self._core.emit(self._membership(row, entry, self._core.me.name, "left"))
         else:
             self.stored(row, entry.append_id, entry.seq, entry.at)
+            self._into_order(row, entry)
+
+    def _into_order(self, row: Conversation, entry: m.Entry) -> None:
+        """What was written before ours reached the log stands before it."""
+        overtaken = self._db.row(
+            "SELECT 1 FROM messages WHERE log_id = ?1 AND seq < ?2 AND n >"
+            " (SELECT n FROM messages WHERE log_id = ?1 AND id = ?3) LIMIT 1",
+            row.log_id, entry.seq, entry.append_id,
+        )  # fmt: skip
+        if overtaken:
+            self._db.run(
+                "UPDATE messages SET n = (SELECT max(n) + 1 FROM messages)"
+                " WHERE log_id = ? AND id = ?",
+                row.log_id, entry.append_id,
+            )  # fmt: skip
 
     def stored(self, row: Conversation, id_: bytes, seq: int, at: int) -> None:
         """The server has a message of ours; told once."""
@@ -120,7 +133,9 @@ class Inbound:
             case FileManifest():
                 self._file(row, entry, sender, content)
             case Edit() | Delete() | Reaction():
-                self._about_message(row, entry, sender, content)
+                about.arrived(self._core, row, sender, content, self._common(row, entry, sender))
+            case Status():
+                about.status_arrived(self._core, sender, content, self._common(row, entry, sender))
             case Receipt():
                 self._receipt(row, entry, sender, content)
             case Leave():
@@ -197,36 +212,6 @@ class Inbound:
                 state="offered",
             )
         )
-
-    def _about_message(
-        self,
-        row: Conversation,
-        entry: m.Entry,
-        sender: MemberIdentity,
-        content: Edit | Delete | Reaction,
-    ) -> None:
-        about = self._db.row(
-            "SELECT sender, kind FROM messages WHERE log_id = ? AND id = ?", row.log_id, content.of
-        )
-        common, of = self._common(row, entry, sender), message_id(content.of)
-        if isinstance(content, Reaction):
-            self._core.emit(ReactionEvent(**common, of=of, emoji=content.emoji))
-            return
-        if about is None or fold_name(about[0]) != fold_name(sender.name):
-            raise BadContent(f"{sender.name} tried to change a message that is not theirs")
-        if isinstance(content, Edit):
-            self._db.run(
-                "UPDATE messages SET text = ?, edited = 1 WHERE log_id = ? AND id = ?",
-                content.text, row.log_id, content.of,
-            )  # fmt: skip
-            self._core.emit(EditedEvent(**common, of=of, text=content.text))
-        else:
-            self._db.run(
-                "UPDATE messages SET text = '', body = x'', state = 'deleted'"
-                " WHERE log_id = ? AND id = ?",
-                row.log_id, content.of,
-            )  # fmt: skip
-            self._core.emit(DeletedEvent(**common, of=of))
 
     def _receipt(
         self, row: Conversation, entry: m.Entry, sender: MemberIdentity, content: Receipt

@@ -29,6 +29,7 @@ CREATE TABLE users(
   verified INTEGER NOT NULL DEFAULT 0,
   changed_certificate BLOB,
   device_counter INTEGER NOT NULL DEFAULT 0,
+  away TEXT NOT NULL DEFAULT '',
   first_seen INTEGER NOT NULL
 ) WITHOUT ROWID;
 
@@ -45,6 +46,8 @@ CREATE TABLE conversations(
   delivered INTEGER NOT NULL DEFAULT 0,
   read INTEGER NOT NULL DEFAULT 0,
   receipted INTEGER NOT NULL DEFAULT 0,
+  notify TEXT NOT NULL DEFAULT 'all',
+  draft TEXT NOT NULL DEFAULT '',
   joined_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
@@ -89,6 +92,24 @@ CREATE TABLE messages(
   UNIQUE(log_id, id)
 );
 CREATE INDEX messages_by_seq ON messages(log_id, seq);
+CREATE INDEX messages_by_log ON messages(log_id);
+
+CREATE VIRTUAL TABLE search USING fts5(
+  text, content='messages', content_rowid='n', tokenize='unicode61 remove_diacritics 2'
+);
+INSERT INTO search(search, rank) VALUES('secure-delete', 1);
+CREATE TRIGGER search_insert AFTER INSERT ON messages BEGIN
+  INSERT INTO search(rowid, text) VALUES(new.n, new.text); END;
+CREATE TRIGGER search_delete AFTER DELETE ON messages BEGIN
+  INSERT INTO search(search, rowid, text) VALUES('delete', old.n, old.text); END;
+CREATE TRIGGER search_update AFTER UPDATE OF n, text ON messages BEGIN
+  INSERT INTO search(search, rowid, text) VALUES('delete', old.n, old.text);
+  INSERT INTO search(rowid, text) VALUES(new.n, new.text); END;
+
+CREATE TABLE reactions(
+  log_id BLOB NOT NULL, id BLOB NOT NULL, folded TEXT NOT NULL, name TEXT NOT NULL,
+  emoji TEXT NOT NULL, UNIQUE(log_id, id, folded)
+);
 
 CREATE TABLE outbox(
   n INTEGER PRIMARY KEY,
@@ -202,9 +223,8 @@ class Database:
                 # Another process may have been faster.
                 version = self.value("PRAGMA user_version")
                 if version < SCHEMA_VERSION:
-                    for statement in MIGRATIONS[version + 1].split(";\n"):
-                        if statement.strip():
-                            self._connection.execute(statement)
+                    for statement in _statements(MIGRATIONS[version + 1]):
+                        self._connection.execute(statement)
                     self._connection.execute(f"PRAGMA user_version = {version + 1}")
                     version += 1
 
@@ -285,6 +305,16 @@ class Database:
     def data_version(self) -> int:
         """A number that changes when another process has written."""
         return int(self.value("PRAGMA data_version"))
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one: `executescript` would end our transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _unwritable(error: Exception) -> ProfileError:
