@@ -9,6 +9,8 @@ All RSA signatures are RSASSA-PSS with SHA-256. A certificate's name is the user
 device list says which devices the user has now; its counter only grows.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -17,7 +19,7 @@ from typing import Annotated
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -96,9 +98,26 @@ def check_identity(der: bytes, at: datetime) -> Identity:
     return identity
 
 
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """A certificate is decoded bit by bit as it is looked at; what fails there is a bad one."""
+    try:
+        yield
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ):
+        raise BadCertificate("a certificate does not decode") from None
+
+
 @lru_cache(maxsize=4096)
+@_decoding()
 def _identity(der: bytes) -> tuple[Identity, x509.Certificate]:
-    certificate = _load(der)
+    certificate = x509.load_der_x509_certificate(der)
     key = certificate.public_key()
     _check_rsa(key)
     assert isinstance(key, RSAPublicKey)
@@ -109,13 +128,14 @@ def _identity(der: bytes) -> tuple[Identity, x509.Certificate]:
     return Identity(_name(certificate), fingerprint(key), key, der), certificate
 
 
+@_decoding()
 def check_sealing(der: bytes, identity: Identity, at: datetime) -> RSAPublicKey:
     """Check a sealing certificate; gives the key that invitations are sealed to.
 
     Raises:
         BadCertificate: it is not one of this identity, or not valid at that time.
     """
-    certificate = _load(der)
+    certificate = x509.load_der_x509_certificate(der)
     key = certificate.public_key()
     _check_rsa(key)
     assert isinstance(key, RSAPublicKey)
@@ -139,8 +159,9 @@ def check_device(der: bytes, identity: Identity, at: datetime) -> Device:
 
 
 @lru_cache(maxsize=8192)
+@_decoding()
 def _device(der: bytes, identity_der: bytes) -> tuple[Device, x509.Certificate]:
-    certificate = _load(der)
+    certificate = x509.load_der_x509_certificate(der)
     key = certificate.public_key()
     if not isinstance(key, Ed25519PublicKey):
         raise BadCertificate("a device's key is not Ed25519")
@@ -180,13 +201,6 @@ def verify_login(public_key: bytes, data: bytes, signature: bytes) -> None:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, data)
     except (InvalidSignature, ValueError):
         raise BadSignature("a signature is not by the device it should be by") from None
-
-
-def _load(der: bytes) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError:
-        raise BadCertificate("a certificate does not decode") from None
 
 
 def _name(certificate: x509.Certificate) -> str:

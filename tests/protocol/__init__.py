@@ -1,0 +1,1 @@
+"""The protocol as described in `docs/protocol.md`, held against the code."""
