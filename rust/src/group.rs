@@ -277,7 +277,7 @@ impl State {
         let psks = order
             .psk_ids
             .into_iter()
-            .map(|id| Ok(psk_proposal(id, suite, &self.provider)?))
+            .map(|id| psk_proposal(id, suite, &self.provider))
             .collect::<Outcome<Vec<_>>>()?;
         let mut leaf = LeafNodeParameters::builder();
         if let Some(chain) = order.chain {

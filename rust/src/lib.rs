@@ -33,6 +33,8 @@ use crate::signer::DeviceKey;
 use crate::storage::{Change, Row};
 
 type Chain = Vec<Vec<u8>>;
+type ChangeRow<'py> = (Bound<'py, PyBytes>, Option<Bound<'py, PyBytes>>);
+type CommitRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
 type MemberRow = (u32, Chain, Vec<u8>);
 
 /// Processed, in the order of the fields in `mls.py`.
@@ -207,10 +209,7 @@ impl Group {
         self.look(py, |state| Ok(state.leaf_of(signature_key)))
     }
 
-    fn take_changes<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Vec<(Bound<'py, PyBytes>, Option<Bound<'py, PyBytes>>)>> {
+    fn take_changes<'py>(&self, py: Python<'py>) -> PyResult<Vec<ChangeRow<'py>>> {
         let changes: Vec<Change> =
             self.look(py, |state| Ok(state.provider.storage.take_changes()))?;
         Ok(changes
@@ -247,7 +246,7 @@ impl Group {
         chain: Option<Chain>,
         aad: Vec<u8>,
         want_group_info: bool,
-    ) -> PyResult<(Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>)> {
+    ) -> PyResult<CommitRow> {
         let signer = signer.get();
         let order = CommitOrder {
             add,

@@ -243,7 +243,7 @@ fn psk_ids(staged: &StagedCommit) -> Outcome<Vec<Vec<u8>>> {
             let id = proposal
                 .psk_proposal()
                 .tls_serialize_detached()
-                .and_then(|bytes| PreSharedKeyId::tls_deserialize_exact(bytes))
+                .and_then(PreSharedKeyId::tls_deserialize_exact)
                 .map_err(|_| Fault::malformed("a pre-shared key's id"))?;
             match id.psk() {
                 Psk::External(psk) => Ok(psk.psk_id().to_vec()),
