@@ -1,0 +1,188 @@
+"""The line client: through a pipe, on a terminal, on a dumb one."""
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from .conftest import Person, command, environment
+
+Three = tuple[Person, Person, Person]
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()=>][A-Z0-9]?|\r")
+
+
+def test_driven_through_a_pipe(three: Three, tmp_path: Path) -> None:
+    mara, alice, bob = three
+    watching = bob.start("listen", "--json")
+    watching.line()
+    chat = alice.start("cli")
+    assert "alice" in chat.line()
+    chat.type("hello all")
+    assert watching.event("message")["text"] == "hello all"
+    chat.type("/msg bob psst")
+    event = watching.event("message")
+    assert (event["text"], event["conversation"]) == ("psst", "@alice")
+    chat.type("@bob short form")
+    assert watching.event("message")["text"] == "short form"
+    chat.type("/me waves")
+    chat.type("//slash")
+    assert watching.event("message")["text"] == "waves"
+    assert watching.event("message")["text"] == "/slash"
+    chat.type("/smg bob secret")
+    assert "/msg" in chat.until("not sent")
+    chat.type(" /msg bob secret")
+    chat.until("not sent")
+    path = tmp_path / "a file.txt"
+    path.write_text("content")
+    chat.type(f"/file bob {path}")
+    chat.until("a file.txt")
+    chat.type("/msg nobody hi")
+    chat.until("no user")
+    bob.send("@alice", "an answer")
+    chat.until("bob -> you: an answer")
+    chat.type("/r thanks")
+    assert watching.event("message")["text"] == "thanks"
+    chat.type("/create #club")
+    chat.until("#club")
+    chat.type("/invite bob")
+    chat.until("bob is in #club")
+    chat.type("welcome to the club")
+    assert watching.event("message")["conversation"] == "#club"
+    for line, answer in (
+        ("/users", "mara"),
+        ("/rooms", "#club"),
+        ("/help", "/msg"),
+        ("/why", "encrypted"),
+        ("/verify bob", "fingerprint"),
+        ("/history 5", "welcome to the club"),
+        ("/invite", "chatsecure://"),
+        ("/query #lobby", "#lobby"),
+    ):
+        chat.type(line)
+        chat.until(answer)
+    chat.type("/quit")
+    code, out, err = chat.ended()
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out
+    assert not [e for e in mara.listen("--for", "1.5") if "secret" in str(e)]
+    watching.end()
+
+
+def test_the_end_of_the_input_waits_until_all_is_stored(three: Three) -> None:
+    _, alice, bob = three
+    lines = [f"line {number}" for number in range(50)]
+    done = alice("cli", stdin="".join(f"@bob {line}\n" for line in lines)).ok()
+    assert done.err == ""
+    assert bob.texts() == lines
+
+
+def test_sigterm_ends_it(three: Three) -> None:
+    chat = three[1].start("cli")
+    chat.line()
+    assert chat.end(signal.SIGTERM) == 0
+
+
+class Terminal:
+    """The line client in a terminal."""
+
+    def __init__(self, person: Person, *more: str, term: str = "xterm") -> None:
+        program, *arguments = command("--profile", person.folder, "cli", *more)
+        self.child: pexpect.spawn[str] = pexpect.spawn(
+            program,
+            arguments,
+            env=environment(TERM=term, PROMPT_TOOLKIT_NO_CPR="1"),
+            encoding="utf-8",
+            timeout=20,
+            dimensions=(24, 100),
+        )
+        self.child.delaybeforesend = 0.05
+
+    def sees(self, text: str) -> None:
+        """Wait for a text on the screen."""
+        self.child.expect_exact(text)
+
+    def type(self, text: str) -> None:
+        self.child.send(text)
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.child.close(force=True)
+
+
+def test_on_a_terminal(three: Three, terminals: list[Terminal]) -> None:
+    _, alice, bob = three
+    screen = Terminal(alice)
+    terminals.append(screen)
+    screen.sees("you are alice")
+    screen.sees("#lobby, everyone there> ")
+    # What arrives does not tear what is being typed.
+    screen.type("half a li")
+    screen.sees("half a li")
+    bob.send("#lobby", "meanwhile")
+    screen.sees("bob -> #lobby: meanwhile")
+    screen.type("ne\r")
+    listening = bob.listen("--for", "2")
+    assert "half a line" in [event.get("text") for event in listening]
+    # Tab completes commands and names.
+    screen.type("/quer\t")
+    screen.sees("/query")
+    screen.type("bo\t\r")
+    screen.sees("@bob, private> ")
+    screen.type("psst\r")
+    # Up brings back what was typed.
+    screen.type("\x1b[A\r")
+    assert bob.texts() == ["psst", "psst"]
+    # Ctrl-C clears, twice on nothing leaves.
+    screen.type("never sent\x03")
+    screen.type("\x03\x03")
+    screen.child.expect(pexpect.EOF)
+    screen.child.wait()
+    assert screen.child.exitstatus == 0
+    assert bob.texts() == []
+    assert not [path for path in alice.folder.rglob("*") if path.is_file()
+                and b"half a line" in path.read_bytes()]  # fmt: skip
+
+
+def test_ctrl_d_and_new_lines(three: Three, terminals: list[Terminal]) -> None:
+    _, alice, bob = three
+    screen = Terminal(alice)
+    terminals.append(screen)
+    screen.sees("everyone there> ")
+    screen.type("one\x1b\rtwo\r")
+    # A paste of many lines is asked about.
+    screen.type("\x1b[200~" + "\n".join(f"row {n}" for n in range(8)) + "\x1b[201~\r")
+    screen.sees("Send 8 lines")
+    screen.type("n\r")
+    screen.type("after\r")
+    screen.type("\x04")
+    screen.child.expect(pexpect.EOF)
+    screen.child.wait()
+    assert screen.child.exitstatus == 0
+    assert bob.texts() == ["one\ntwo", "after"]
+
+
+@pytest.mark.parametrize(("more", "term"), [(["--plain"], "xterm"), ([], "dumb")])
+def test_without_redrawing(
+    three: Three, terminals: list[Terminal], more: list[str], term: str
+) -> None:
+    _, alice, bob = three
+    screen = Terminal(alice, *more, term=term)
+    terminals.append(screen)
+    screen.sees("you are alice")
+    screen.child.sendline("hello")
+    bob.send("#lobby", "hi alice")
+    screen.sees("bob -> #lobby: hi alice")
+    screen.child.sendline("/quit")
+    screen.child.expect(pexpect.EOF)
+    assert "\x1b" not in (screen.child.before or "")
+    screen.child.wait()
+    assert screen.child.exitstatus == 0
+    assert bob.texts() == ["hello"]
