@@ -58,9 +58,12 @@ def _enforce(text: str, what: str) -> str:
                 f"{what} is made of letters, digits and a few signs", hint="choose another name"
             ) from None
     if not name or len(name) > MAX_NAME_CHARACTERS or len(name.encode()) > MAX_NAME_BYTES:
-        raise BadName(f"{what} has 1 to {MAX_NAME_CHARACTERS} characters")
+        raise BadName(
+            f"{what} has 1 to {MAX_NAME_CHARACTERS} characters and at most {MAX_NAME_BYTES} bytes"
+        )
     bad = sorted(set(name) & _FORBIDDEN | {sign for sign in name if sign.isspace()})
-    if bad or name[0] in "-._":
+    # A mark at the beginning would be shown on what stands before the name.
+    if bad or name[0] in "-._" or unicodedata.category(name[0])[0] == "M":
         raise BadName(
             f"{what} may not hold {' '.join(map(repr, bad))}"
             if bad

@@ -17,9 +17,13 @@ _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 _INVISIBLE = frozenset(
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u200b\u2060\u2061\u2062\u2063"
     "\u2064\u206a\u206b\u206c\u206d\u206e\u206f\u3164\ufeff\uffa0\ufff9\ufffa\ufffb"
+    "\U0001bca0\U0001bca1\U0001bca2\U0001bca3\U0001d173\U0001d174\U0001d175\U0001d176"
+    "\U0001d177\U0001d178\U0001d179\U0001d17a"
 )
 _JOINERS = frozenset("\u200c\u200d")
 _TAGS = range(0xE0000, 0xE1000)
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2400-\u2421]")
+_EDGES = re.compile(r"^[\s.]+|[\s.]+$")
 _RESERVED_FILES = re.compile(
     r"^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])$", re.IGNORECASE
 )
@@ -42,8 +46,10 @@ def harmless(text: str, *, lines: bool = True) -> str:
             if marks <= MAX_MARKS and sign not in _INVISIBLE:
                 shown.append(sign)
             continue
-        marks = 0
         shown.append(_shown(sign, category, shown, lines=lines))
+        if shown[-1] and category != "Cf":
+            # What is not seen does not begin a new stack.
+            marks = 0
     return "".join(shown)
 
 
@@ -75,13 +81,14 @@ def _in_flag(before: list[str]) -> bool:
     for sign in reversed(before[-8:]):
         if sign == "\U0001f3f4":
             return True
-        if not sign or ord(sign) not in _TAGS:
+        if len(sign) != 1 or ord(sign) not in _TAGS:
             return False
     return False
 
 
 def _joins(sign: str) -> bool:
-    if not sign:
+    # What we put in place of something else (several blanks, a picture) joins nothing.
+    if len(sign) != 1 or sign == "\ufffd" or "\u2400" <= sign <= "\u2421":
         return False
     return unicodedata.category(sign) in ("So", "Sk", "Mn", "Mc") or (
         unicodedata.category(sign) == "Lo" and ord(sign) > 0x590
@@ -101,10 +108,10 @@ def safe_filename(name: str) -> str:
     most `MAX_FILE_NAME_BYTES` long with its extension kept.
     """
     last = re.split(r"[/\\]", name)[-1]
-    last = re.sub(r"^[A-Za-z]:", "", last)
+    last = _CONTROLS.sub("", re.sub(r"^[A-Za-z]:", "", last))
     last = unicodedata.normalize("NFC", harmless(last, lines=False))
-    last = "".join(sign for sign in last if not 0x2400 <= ord(sign) <= 0x2421)
-    last = re.sub(r'[<>:"|?*\ufffd]', "_", last).strip().strip(".").strip()
+    last = re.sub(r'[<>:"|?*\ufffd]', "_", re.sub(r"\s+", " ", last))
+    last = _EDGES.sub("", last)
     stem, dot, extension = last.rpartition(".")
     if not dot or not stem:
         stem, extension = last, ""
@@ -114,5 +121,5 @@ def safe_filename(name: str) -> str:
         stem, extension = f"{stem}.{extension}", ""
     ending = f".{extension}" if extension else ""
     room = MAX_FILE_NAME_BYTES - len(ending.encode())
-    stem = stem.encode("utf-8", "replace")[:room].decode("utf-8", "ignore").rstrip(". ")
-    return (stem + ending) if stem else "file" + ending
+    stem = stem.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+    return _EDGES.sub("", stem + ending) if stem else "file" + ending
