@@ -99,7 +99,7 @@ def test_sizes(size: int, text: str) -> None:
 
 def line(**changes: object) -> HistoryLine:
     values: dict[str, object] = {
-        "id": "1", "at": AT, "conversation": "#lobby", "sender": "bob", "text": "hi",
+        "n": 1, "id": "1", "at": AT, "conversation": "#lobby", "sender": "bob", "text": "hi",
         "mine": True, "seq": 3, "state": "stored", "edited": False, "action": False,
         "file": False, "size": None, "path": None, "people": 2, "delivered": 0, "read": 0,
     }  # fmt: skip

@@ -19,6 +19,7 @@ from chatsecure.client.events import (
     ReceiptEvent,
     RoomEvent,
     StateEvent,
+    StatusEvent,
     TypingEvent,
 )
 from chatsecure.client.history import HistoryLine
@@ -114,6 +115,9 @@ def _notice(event: Event, me: str) -> str | None:
             return f"{who} {words.get(event.state, event.state)}: {event.of[:SHORT_ID]} in {where}"
         case PresenceEvent():
             return f"{harmless_name(event.user)} is {event.state}"
+        case StatusEvent():
+            why = f": {harmless(event.text, lines=False)}" if event.text else ""
+            return f"{harmless_name(event.user)} is {'away' if event.away else 'back'}{why}"
         case MembershipEvent():
             return _membership(event, me)
         case RoomEvent():
@@ -175,7 +179,7 @@ def history_line(line: HistoryLine, me: str, now: datetime | None = None) -> str
         return f"{head}: (taken back)"
     if line.file:
         text = f"file {harmless_name(line.text)}, {size_text(line.size or 0)}"
-        if line.path:
+        if line.path and not line.mine:
             text += f": saved to {harmless(line.path, lines=False)}"
     else:
         text = body(line.text)

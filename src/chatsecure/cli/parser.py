@@ -80,7 +80,9 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     add("--listen", metavar="HOST:PORT", help="where to accept connections; port 0: a free one")
     add("--engine", choices=("events", "threads"), help="one event loop, or a thread per client")
     add("--public-address", metavar="HOST:PORT", help="what links name, where it differs")
-    add("--retention", metavar="DAYS", type=int, help="how long undelivered entries are kept")
+    add("--retention", metavar="DAYS", type=_count, help="how long undelivered entries are kept")
+    add("--metrics", metavar="HOST:PORT", help="tell figures there, for Prometheus")
+    add("--limit", metavar="NAME=N", action="append", help="set a limit; see admin limits")
 
 
 def _data(parser: argparse.ArgumentParser) -> None:

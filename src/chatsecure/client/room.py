@@ -76,7 +76,7 @@ class RoomState(msgspec.Struct, array_like=True, frozen=True):
 
 
 _DECODER = msgspec.msgpack.Decoder(RoomState)
-_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 def encode_state(state: RoomState) -> bytes:
@@ -85,7 +85,9 @@ def encode_state(state: RoomState) -> bytes:
     Raises:
         NotPermitted: the state is larger than allowed.
     """
-    data = _ENCODER.encode(state)
+    # One state, one encoding; the encoder itself orders text keys only.
+    ordered = msgspec.structs.replace(state, roles=dict(sorted(state.roles.items())))
+    data = _ENCODER.encode(ordered)
     if len(data) > MAX_STATE_BYTES:
         raise NotPermitted("the room's state would be too large; withdraw some links or roles")
     return data
