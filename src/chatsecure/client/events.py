@@ -1,10 +1,10 @@
 """What the client core tells the faces: typed events, and their JSON form (see the contract).
 
-Events of the kinds in `DURABLE` are written to the profile in the same transaction as what they
-tell of, so that the next `listen` begins where the last one ended; the others are of the moment.
+Events are written to the profile in the same transaction as what they tell of, so that the next
+`listen` begins where the last one ended; those of the kinds in `MOMENTARY` are of the moment.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -161,6 +161,9 @@ MOMENTARY = (PresenceEvent, ConnectionEvent, StateEvent, TypingEvent)
 NOTICES = (MembershipEvent, RoomEvent, IdentityEvent, GapEvent)
 """Events that stand in a conversation's history beside its messages."""
 
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(AnyEvent)
 
@@ -184,11 +187,8 @@ def to_dict(event: Event) -> dict[str, Any]:
 
 def stamp(at_ms: int) -> str:
     """A time in milliseconds since 1970 as RFC 3339 in UTC."""
-    return (
-        datetime.fromtimestamp(at_ms / 1000, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    at = _EPOCH + timedelta(milliseconds=min(at_ms, LAST_MS))
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def message_id(raw: bytes) -> str:

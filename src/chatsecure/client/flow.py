@@ -90,6 +90,7 @@ class Operation(Generic[T]):
 
     def _end(self, result: T | None, error: BaseException | None) -> None:
         self.done, self.result, self.error = True, result, error
+        self.waiting = None
         if self._on_done is not None:
             self._on_done(self)
 

@@ -33,6 +33,8 @@ Id = Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Time = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+"""Milliseconds since 1970 UTC, up to the end of the year 9999: every one can be shown."""
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Short = Annotated[str, Meta(max_length=200)]
 Certificate = Annotated[bytes, Meta(min_length=1, max_length=8192)]
@@ -103,7 +105,7 @@ class ServerHello(Message, frozen=True):
     version: int
     nonce: Nonce
     agent: Short
-    at: Count
+    at: Time
     limits: Limits
 
 
@@ -163,7 +165,7 @@ class DeviceInfo(Message, frozen=True):
 
     device_id: Id
     certificate: Certificate
-    last_seen: Count
+    last_seen: Time
     """0 while it is online or when it never was."""
 
 
@@ -253,7 +255,7 @@ class LinkUpload(Message, frozen=True):
     link_id: Id
     uses: Count
     """0: any number."""
-    expires_at: Count
+    expires_at: Time
     """0: never."""
     sealed_key: Annotated[bytes, Meta(max_length=256)]
     """The key of the sealed GroupInfo, sealed under the link's secret."""
@@ -323,14 +325,14 @@ class Appended(Message, frozen=True):
     log_id: Id
     append_id: Id
     seq: Count
-    at: Count
+    at: Time
 
 
 class Entry(Message, frozen=True):
     """One entry of a log as its readers get it."""
 
     seq: Count
-    at: Count
+    at: Time
     device_id: Id
     """The sender, as authenticated by the server; members check it against MLS."""
     append_id: Id
@@ -398,7 +400,7 @@ class PutToken(Message, frozen=True):
 
     token_hash: Hash
     uses: Count
-    expires_at: Count
+    expires_at: Time
 
 
 class LookupLinks(Message, frozen=True):
@@ -448,7 +450,7 @@ class Presence(Message, frozen=True):
 
     name: Name
     online: bool
-    at: Count
+    at: Time
 
 
 # --- blobs (files) ---------------------------------------------------------------------------
