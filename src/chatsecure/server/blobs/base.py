@@ -1,0 +1,26 @@
+"""The blob store's interface: bytes at an offset, by id. May be called from many threads."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class BlobStore(Protocol):
+    """Keeps the bytes of blobs; who may do what is decided elsewhere."""
+
+    def write(self, blob_id: bytes, offset: int, data: bytes) -> None:
+        """Write a part; a new blob begins with its first one."""
+
+    def sync(self, blob_id: bytes) -> None:
+        """What was written is on disk when this returns."""
+
+    def read(self, blob_id: bytes, offset: int, length: int) -> bytes:
+        """Read a part that was written."""
+
+    def delete(self, blob_id: bytes) -> None:
+        """Delete a blob; none is no error."""
+
+    def ids(self) -> Iterator[bytes]:
+        """The blobs there are."""
+
+    def free(self) -> int:
+        """Bytes of room left on the disk."""

@@ -1,0 +1,189 @@
+"""Blobs as plain files: `blobs/ab/<id in hex>`, where `ab` are the id's first two digits.
+
+A few file handles stay open, since a transfer is thousands of small reads or writes of one file.
+"""
+
+import os
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatsecure.server.store.base import StoreFull
+from chatsecure.wire.errors import ErrorCode, Refused
+from chatsecure.wire.messages import ID_BYTES
+
+MAX_HANDLES = 64
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+@dataclass(slots=True)
+class _Handle:
+    fd: int
+    users: int = 0
+    dropped: bool = False
+
+
+class DiskBlobs:
+    """Implements `base.BlobStore`.
+
+    Args:
+        folder: made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._seek = threading.Lock()
+        self._handles: OrderedDict[bytes, _Handle] = OrderedDict()
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _path(self, blob_id: bytes) -> Path:
+        name = blob_id.hex()
+        return self._folder / name[:2] / name
+
+    # --- handles ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _open(self, blob_id: bytes, *, create: bool = False) -> Iterator[int]:
+        with self._lock:
+            handle = self._handles.get(blob_id)
+            if handle is None:
+                handle = self._handles[blob_id] = _Handle(self._new(blob_id, create=create))
+            self._handles.move_to_end(blob_id)
+            handle.users += 1
+            self._trim()
+        try:
+            yield handle.fd
+        finally:
+            with self._lock:
+                handle.users -= 1
+                if handle.dropped and not handle.users:
+                    os.close(handle.fd)
+
+    def _new(self, blob_id: bytes, *, create: bool) -> int:
+        path = self._path(blob_id)
+        try:
+            return os.open(path, os.O_RDWR | _BINARY)
+        except FileNotFoundError:
+            if not create:
+                raise Refused(ErrorCode.NOT_FOUND, "there is no such file on this server") from None
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
+        _sync_folder(path.parent)
+        _sync_folder(self._folder)
+        return fd
+
+    def _trim(self) -> None:
+        idle = (id_ for id_, handle in list(self._handles.items()) if not handle.users)
+        while len(self._handles) > MAX_HANDLES:
+            id_ = next(idle, None)
+            if id_ is None:
+                return
+            os.close(self._handles.pop(id_).fd)
+
+    # --- bytes --------------------------------------------------------------------------------
+
+    def write(self, blob_id: bytes, offset: int, data: bytes) -> None:
+        """See `base.BlobStore`.
+
+        Raises:
+            StoreFull: the disk is full or cannot be written to.
+        """
+        try:
+            with self._open(blob_id, create=True) as fd:
+                view = memoryview(data)
+                while view:
+                    done = self._pwrite(fd, view, offset)
+                    offset, view = offset + done, view[done:]
+        except OSError as error:
+            raise StoreFull(f"the server cannot keep the file: {error.strerror}") from error
+
+    def sync(self, blob_id: bytes) -> None:
+        """See `base.BlobStore`.
+
+        Raises:
+            StoreFull: the disk is full or cannot be written to.
+        """
+        try:
+            with self._open(blob_id, create=True) as fd:
+                os.fsync(fd)
+        except OSError as error:
+            raise StoreFull(f"the server cannot keep the file: {error.strerror}") from error
+
+    def read(self, blob_id: bytes, offset: int, length: int) -> bytes:
+        """See `base.BlobStore`.
+
+        Raises:
+            Refused: there is no such blob, or it is shorter than it should be.
+        """
+        with self._open(blob_id) as fd:
+            data = self._pread(fd, length, offset)
+        if len(data) != length:
+            raise Refused(ErrorCode.NOT_FOUND, "a part of this file is missing on the server")
+        return data
+
+    if hasattr(os, "pread"):
+
+        def _pwrite(self, fd: int, data: memoryview, offset: int) -> int:
+            return os.pwrite(fd, data, offset)
+
+        def _pread(self, fd: int, length: int, offset: int) -> bytes:
+            return os.pread(fd, length, offset)
+
+    else:
+
+        def _pwrite(self, fd: int, data: memoryview, offset: int) -> int:
+            with self._seek:
+                os.lseek(fd, offset, os.SEEK_SET)
+                return os.write(fd, data)
+
+        def _pread(self, fd: int, length: int, offset: int) -> bytes:
+            with self._seek:
+                os.lseek(fd, offset, os.SEEK_SET)
+                return os.read(fd, length)
+
+    # --- the rest -----------------------------------------------------------------------------
+
+    def delete(self, blob_id: bytes) -> None:
+        """See `base.BlobStore`."""
+        with self._lock:
+            handle = self._handles.pop(blob_id, None)
+            if handle is not None:
+                if handle.users:
+                    handle.dropped = True
+                else:
+                    os.close(handle.fd)
+        with suppress(OSError):
+            self._path(blob_id).unlink(missing_ok=True)
+
+    def ids(self) -> Iterator[bytes]:
+        """See `base.BlobStore`."""
+        for path in self._folder.glob("??/*"):
+            if len(path.name) == ID_BYTES * 2:
+                with suppress(ValueError):
+                    yield bytes.fromhex(path.name)
+
+    def free(self) -> int:
+        """See `base.BlobStore`."""
+        return shutil.disk_usage(self._folder).free
+
+    def close(self) -> None:
+        """Close all handles."""
+        with self._lock:
+            for handle in self._handles.values():
+                os.close(handle.fd)
+            self._handles.clear()
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a new name in a folder durable, where the system lets one."""
+    with suppress(OSError):
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

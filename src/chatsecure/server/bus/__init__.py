@@ -1,0 +1,1 @@
+"""How committed entries reach those who push them. With one server: a function call."""

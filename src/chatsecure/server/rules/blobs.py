@@ -1,0 +1,108 @@
+"""Blobs: who may put, read and delete the ciphertext of files, and how much of it."""
+
+from chatsecure.server.limits import ServerLimits
+from chatsecure.server.store.base import BlobRow, Tx
+from chatsecure.wire import messages as m
+from chatsecure.wire.errors import ErrorCode, Refused
+
+from .who import Who, no_log
+
+MAX_SEGMENTS = 1_000_000
+
+
+def create_blob(
+    tx: Tx, who: Who, message: m.BlobCreate, now: int, limits: ServerLimits, total: int
+) -> m.BlobState:
+    """Announce a blob, or find out where to go on with it.
+
+    Args:
+        total: bytes of all blobs this server keeps at most.
+    """
+    known = tx.blob(message.blob_id)
+    if known is not None:
+        if known.user != who.user:
+            raise _unknown()
+        if (known.size, known.segment_bytes) != (message.size, message.segment_bytes):
+            raise Refused(ErrorCode.EXISTS, "this file was announced with another size")
+        return known.state()
+    log = tx.log(message.log_id)
+    if log is None:
+        raise no_log()
+    if not tx.is_member(log.key, who.device):
+        raise Refused(ErrorCode.NOT_ALLOWED, "this device is not in that conversation")
+    row = BlobRow(
+        message.blob_id, log.key, who.user, message.size, message.segment_bytes, 0, log.head, now
+    )
+    if message.size > limits.blob_bytes:
+        raise Refused(ErrorCode.QUOTA, f"a file is at most {limits.blob_bytes} bytes here")
+    if row.segments > MAX_SEGMENTS:
+        raise Refused(ErrorCode.TOO_MANY, f"a file has at most {MAX_SEGMENTS} segments")
+    mine, count, every = tx.blob_usage(who.user)
+    if mine + message.size > limits.user_blob_bytes or count >= limits.blobs_per_user:
+        raise Refused(ErrorCode.QUOTA, "your files on this server are as many as it allows")
+    if every + message.size > total:
+        raise Refused(ErrorCode.QUOTA, "the server has no room for this file")
+    tx.add_blob(row, now)
+    return row.state()
+
+
+def check_put(row: BlobRow | None, who: Who, message: m.BlobPut) -> BlobRow:
+    """Whether this part may be written.
+
+    Raises:
+        Refused: and why.
+    """
+    if row is None or row.user != who.user:
+        raise _unknown()
+    end = message.offset + len(message.data)
+    if end > row.size:
+        raise Refused(ErrorCode.NOT_ALLOWED, "this part lies behind the file's end")
+    if message.offset // row.segment_bytes != (end - 1) // row.segment_bytes:
+        raise Refused(ErrorCode.NOT_ALLOWED, "a part lies within one segment")
+    return row
+
+
+def may_read(tx: Tx, who: Who, blob_id: bytes) -> BlobRow:
+    """A blob that this device may read: it is its user's, or the device is in the conversation,
+    or was when the blob was made.
+
+    Raises:
+        Refused: there is none.
+    """
+    row = tx.blob(blob_id)
+    if row is None:
+        raise _unknown()
+    if row.user != who.user:
+        intervals = tx.intervals(row.log, who.device)
+        if not any(item.until is None or item.until > row.made_seq for item in intervals):
+            raise _unknown()
+    return row
+
+
+def check_get(row: BlobRow, message: m.BlobGet) -> int:
+    """How many bytes can be given.
+
+    Raises:
+        Refused: NOT_YET past the whole segments, NOT_ALLOWED past the file's end.
+    """
+    if message.offset >= row.size:
+        raise Refused(ErrorCode.NOT_ALLOWED, "this part lies behind the file's end")
+    there = min(row.whole * row.segment_bytes, row.size)
+    end = min(message.offset + message.length, row.size)
+    if end > there:
+        raise Refused(ErrorCode.NOT_YET, "this part of the file has not come yet")
+    return end - message.offset
+
+
+def delete_blob(tx: Tx, who: Who, blob_id: bytes) -> m.Ok:
+    """The uploader withdraws a blob; one that is gone already is no error."""
+    row = tx.blob(blob_id)
+    if row is not None:
+        if row.user != who.user:
+            raise _unknown()
+        tx.drop_blob(blob_id)
+    return m.Ok()
+
+
+def _unknown() -> Refused:
+    return Refused(ErrorCode.NOT_FOUND, "there is no such file on this server")

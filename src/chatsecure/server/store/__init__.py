@@ -1,0 +1,1 @@
+"""Where accounts, logs and cursors lie. `base.py` is the interface, `sqlite.py` the default."""

@@ -1,0 +1,1 @@
+"""The server: rules over a real store, sessions without a network, both engines over TLS."""
