@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use openmls::group::{
-    ExternalCommitBuilder, GroupId, JoinBuilder, MlsGroup, ProcessedWelcome, StagedCommit,
-    StagedWelcome,
+    CreateMessageError, ExternalCommitBuilder, GroupId, JoinBuilder, MlsGroup, MlsGroupStateError,
+    ProcessedWelcome, StagedCommit, StagedWelcome,
 };
 use openmls::prelude::{
     Ciphersuite, LeafNodeIndex, LeafNodeParameters, MlsMessageBodyIn, MlsMessageOut,
@@ -254,7 +254,7 @@ impl State {
         let message = self.group.create_message(&self.provider, signer, plaintext);
         self.group.set_aad(Vec::new());
         encoded(&message.map_err(|error| match error {
-            openmls::group::CreateMessageError::GroupStateError(error) => error.into(),
+            CreateMessageError::GroupStateError(error) => error.into(),
             other => Fault::because(Kind::Internal, "the message cannot be encrypted", other),
         })?)
     }
@@ -312,19 +312,24 @@ impl State {
         })
     }
 
-    fn check_may_commit(&self) -> Outcome<()> {
+    fn check_active(&self) -> Outcome<()> {
         if !self.group.is_active() {
-            return Err(openmls::group::MlsGroupStateError::UseAfterEviction.into());
+            return Err(MlsGroupStateError::UseAfterEviction.into());
         }
+        Ok(())
+    }
+
+    fn check_may_commit(&self) -> Outcome<()> {
+        self.check_active()?;
         if self.group.pending_commit().is_some() {
-            return Err(openmls::group::MlsGroupStateError::PendingCommit.into());
+            return Err(MlsGroupStateError::PendingCommit.into());
         }
         Ok(())
     }
 
     pub fn merge_pending(&mut self) -> Outcome<()> {
         let Some(pending) = self.group.pending_commit() else {
-            return Err(openmls::group::MlsGroupStateError::NoPendingCommit.into());
+            return Err(MlsGroupStateError::NoPendingCommit.into());
         };
         let gone = self.leaving(pending, Some(self.group.own_leaf_index()));
         former::remember(&self.provider.storage, self.group.epoch().as_u64(), gone)?;
@@ -376,6 +381,7 @@ impl State {
     }
 
     pub fn export_group_info(&self, signer: &DeviceKey) -> Outcome<Vec<u8>> {
+        self.check_active()?;
         let info: MlsMessageOut = self
             .group
             .export_group_info(self.provider.crypto(), signer, true)

@@ -2,8 +2,8 @@
 //!
 //! Nothing of MLS is done here: this takes bytes, asks OpenMLS, and gives bytes. One file per idea:
 //! `group` (a group and its changes), `message` (what comes in), `key_package`, `credential`,
-//! `signer`, `provider` (our choices), `storage` and `chunks` (state as rows), `former` (keys of
-//! those who left), `errors`, `guard` (no panic crosses over).
+//! `signer`, `provider` (our choices), `storage`, `chunks` and `past` (state as rows), `former`
+//! (keys of those who left), `errors`, `guard` (no panic crosses over).
 //!
 //! The GIL is released in every call; a group's lock is only ever taken without it.
 
@@ -15,6 +15,7 @@ mod group;
 mod guard;
 mod key_package;
 mod message;
+mod past;
 mod provider;
 mod signer;
 mod storage;

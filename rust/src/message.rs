@@ -15,7 +15,7 @@ use crate::errors::{Fault, Kind, Outcome};
 use crate::former;
 use crate::group::{Member, Staged, State};
 use crate::key_package::message;
-use crate::provider::room_state;
+use crate::provider::{past_epochs, room_state};
 
 #[derive(Default)]
 pub struct Processed {
@@ -53,8 +53,11 @@ impl State {
                 "the message is of another group",
             ));
         }
-        let late = message.content_type() != ContentType::Application && theirs != ours;
-        if late || theirs > ours {
+        let oldest = match message.content_type() {
+            ContentType::Application => ours.as_u64().saturating_sub(past_epochs() as u64),
+            ContentType::Commit | ContentType::Proposal => ours.as_u64(),
+        };
+        if theirs > ours || theirs.as_u64() < oldest {
             return Err(Fault::new(
                 Kind::WrongEpoch,
                 format!(

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::chunks::Chunks;
+use crate::past;
 
 pub type Row = (Vec<u8>, Vec<u8>);
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
@@ -41,6 +42,8 @@ mod kind {
     pub const PSK: u8 = 18;
     /// Ours: signature keys of members who left or changed (see `former`).
     pub const FORMER: u8 = 19;
+    /// Ours: the members of a past epoch (see `past`).
+    pub const PAST_MEMBERS: u8 = 20;
 }
 
 /// Bytes of a key after its kind: enough of a SHA-256 that no two meet.
@@ -154,6 +157,21 @@ impl Storage {
         rows.changed.insert(key);
     }
 
+    fn put_bytes(&self, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
+        self.put_raw(key, Some(value));
+        Ok(())
+    }
+
+    /// The past epochs whose members are here.
+    fn past_epochs(&self) -> BTreeSet<u64> {
+        let rows = self.0.borrow();
+        let epoch = |key: &Vec<u8>| match key.split_first() {
+            Some((&kind::PAST_MEMBERS, epoch)) => Some(u64::from_be_bytes(epoch.try_into().ok()?)),
+            _ => None,
+        };
+        rows.values.keys().filter_map(epoch).collect()
+    }
+
     fn put<T: Serialize + ?Sized>(&self, key: Vec<u8>, value: &T) -> Result<()> {
         self.put_raw(key, Some(encode(value)?));
         Ok(())
@@ -174,7 +192,7 @@ impl Storage {
     }
 }
 
-fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     let mut serializer = rmp_serde::Serializer::new(&mut out)
         .with_struct_map()
@@ -185,8 +203,21 @@ fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T> {
+pub fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T> {
     rmp_serde::from_slice(value).map_err(|error| StorageError(error.to_string()))
+}
+
+/// First byte of the message secrets: whether the members of past epochs are in them.
+const WHOLE: u8 = 0;
+const SPLIT: u8 = 1;
+
+fn tagged(tag: u8, mut value: Vec<u8>) -> Vec<u8> {
+    value.insert(0, tag);
+    value
+}
+
+fn past_members(epoch: u64) -> Vec<u8> {
+    [&[kind::PAST_MEMBERS][..], &epoch.to_be_bytes()].concat()
 }
 
 /// The key of one of several rows of a kind.
@@ -273,13 +304,6 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         delete_confirmation_tag
     );
     single!(
-        MESSAGE_SECRETS,
-        MessageSecrets,
-        write_message_secrets,
-        message_secrets,
-        delete_message_secrets
-    );
-    single!(
         RESUMPTION_PSKS,
         ResumptionPskStore,
         write_resumption_psk_store,
@@ -300,6 +324,7 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         group_epoch_secrets,
         delete_group_epoch_secrets
     );
+    single!(MESSAGE_SECRETS, delete_message_secrets);
     single!(GROUP_STATE, delete_group_state);
     single!(OWN_LEAF_NODES, delete_own_leaf_nodes);
 
@@ -361,6 +386,48 @@ impl StorageProvider<CURRENT_VERSION> for Storage {
         key: &K,
     ) -> Result<Option<T>> {
         self.get(keyed(kind::PSK, key)?)
+    }
+
+    fn write_message_secrets<
+        G: traits::GroupId<CURRENT_VERSION>,
+        T: traits::MessageSecrets<CURRENT_VERSION>,
+    >(
+        &self,
+        _: &G,
+        value: &T,
+    ) -> Result<()> {
+        let known = self.past_epochs();
+        let Some(split) = past::split(value, &known) else {
+            return self.put_bytes(vec![kind::MESSAGE_SECRETS], tagged(WHOLE, encode(value)?));
+        };
+        for epoch in known.difference(&split.epochs()) {
+            self.delete(past_members(*epoch))?;
+        }
+        for (epoch, list) in &split.lists {
+            self.put_bytes(past_members(*epoch), list.clone())?;
+        }
+        self.put_bytes(vec![kind::MESSAGE_SECRETS], tagged(SPLIT, split.stored()?))
+    }
+
+    fn message_secrets<
+        G: traits::GroupId<CURRENT_VERSION>,
+        T: traits::MessageSecrets<CURRENT_VERSION>,
+    >(
+        &self,
+        _: &G,
+    ) -> Result<Option<T>> {
+        let rows = self.0.borrow();
+        let Some(value) = rows.values.get([kind::MESSAGE_SECRETS].as_slice()) else {
+            return Ok(None);
+        };
+        match value.split_first() {
+            Some((&WHOLE, value)) => decode(value),
+            Some((&SPLIT, value)) => decode(&past::join(value, |epoch| {
+                rows.values.get(&past_members(epoch)).cloned()
+            })?),
+            _ => Err(StorageError::new("the secrets are not in order")),
+        }
+        .map(Some)
     }
 
     fn write_group_state<
