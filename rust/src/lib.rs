@@ -19,6 +19,8 @@ mod past;
 mod provider;
 mod signer;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Mutex, PoisonError};
 

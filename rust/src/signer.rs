@@ -24,6 +24,10 @@ impl Signer for DeviceKey {
 }
 
 impl DeviceKey {
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
     pub fn public(&self) -> Vec<u8> {
         self.0.verifying_key().to_bytes().to_vec()
     }
@@ -37,7 +41,7 @@ impl DeviceKey {
             Zeroizing::new(seed.try_into().map_err(|_| {
                 Fault::new(Kind::Malformed, "an Ed25519 private key is 32 bytes long")
             })?);
-        Ok(Self(SigningKey::from_bytes(&seed)))
+        Ok(Self::from_seed(&seed))
     }
 
     #[getter]
