@@ -16,13 +16,15 @@ LINK = (b"link", b"s" * 32)
 
 
 @cache
-def samples() -> dict[str, bytes]:
-    """One of each message, and what is needed to read it. Classical, so small and fast."""
+def scene() -> tuple[Device, dict[str, bytes], NewKeyPackage]:
+    """A device in a group, and one of each message it could get. Classical, so small and fast."""
     ada, bob = room(2, Suite.CLASSICAL)
-    info = ada.group.export_group_info(ada.signer)
-    new = Device("new", Suite.CLASSICAL)
-    package = new.key_package()
-    samples = {
+    group = ada.group
+    group.add_psk(*LINK)
+    ada.keep(group)
+    info = bob.group.export_group_info(bob.signer)
+    package = Device("new", Suite.CLASSICAL).key_package()
+    found = {
         "message": bob.say(b"hello", aad=b"header"),
         "external": Device("eve", Suite.CLASSICAL).join_external(info, LINK),
         "info": info,
@@ -30,21 +32,34 @@ def samples() -> dict[str, bytes]:
     }
     made = bob.propose(add=[package.key_package], room_state=b"new")
     assert made.welcome is not None
-    return samples | {"commit": made.commit, "welcome": made.welcome}
+    return ada, found | {"commit": made.commit, "welcome": made.welcome}, package
 
 
-@cache
+def samples() -> dict[str, bytes]:
+    return scene()[1]
+
+
 def listener() -> tuple[Device, dict[bytes, bytes]]:
-    ada, _ = room(2, Suite.CLASSICAL)
-    group = ada.group
-    group.add_psk(*LINK)
-    ada.keep(group)
+    ada = scene()[0]
+    ada.reload()
     return ada, dict(ada.rows)
 
 
-@cache
 def key_package() -> NewKeyPackage:
-    return Device("new", Suite.CLASSICAL).key_package()
+    return scene()[2]
+
+
+def test_the_samples_are_good_before_they_are_changed() -> None:
+    ada, _ = listener()
+    found = samples()
+    kinds = {"message": "application", "external": "external_commit", "commit": "commit"}
+    for name, kind in kinds.items():
+        ada.reload()
+        assert ada.group.process(found[name]).kind == kind
+    mls.key_package_info(found["package"])
+    eve = Device("eve", Suite.CLASSICAL)
+    eve.join_external(found["info"], LINK)
+    assert Group.join(found["welcome"], key_package().state).room_state == b"new"
 
 
 @st.composite
