@@ -34,10 +34,10 @@ class Running:
     def stop(self) -> None:
         """Stop it; whoever is connected goes."""
         self.server.stop()
-        self.thread.join(15)
-        assert not self.thread.is_alive()
         for peer in self.peers:
             peer.close()
+        self.thread.join(15)
+        assert not self.thread.is_alive()
 
     def peer(self, who: Person | None = None, *, buffer: int | None = None) -> Peer:
         """A connection that has said nothing yet."""

@@ -123,6 +123,7 @@ class Peer:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         raw.settimeout(PATIENCE_S)
         raw.connect(("127.0.0.1", port))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = context.wrap_socket(raw)
         der = self.sock.getpeercert(binary_form=True)
         assert der is not None

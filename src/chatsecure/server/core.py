@@ -181,7 +181,7 @@ class Core:
         Raises:
             Refused: too many from this address have failed.
         """
-        if not self._failures.take(session.address, self.clock(), 0):
+        if not self._failures.has(session.address, self.clock()):
             raise Refused(ErrorCode.RATE, "too many failed log-ins from your address; wait")
 
     def turned_away(self, session: Session, error: Exception) -> None:

@@ -44,6 +44,8 @@ class Sub:
     live: bool = False
     known: bool = False
     """The store has confirmed that this device may read here."""
+    renewed: bool = False
+    """It takes the place of one that was known: nobody comes or goes by it."""
 
 
 @dataclass(slots=True)
@@ -129,9 +131,10 @@ class Hub:
     def subscribe(self, session: "Session", log_id: bytes, cursor: int) -> Sub:
         """Register a subscription; it is behind until the store has been looked at."""
         old = session.subs.get(log_id)
-        if old is not None:
-            self.drop(old)
         sub = Sub(session, log_id, cursor)
+        if old is not None:
+            sub.renewed = old.known or old.renewed
+            self.drop(old)
         session.subs[log_id] = sub
         session.behind[log_id] = sub
         self.channels.setdefault(log_id, Channel()).subs.add(sub)
@@ -160,6 +163,7 @@ class Hub:
         """
         if sub.session.subs.get(sub.log_id) is not sub:
             return
+        entries = [entry for entry in entries if entry.seq > sub.sent]
         for frame, last, count in self._frames(sub.log_id, entries):
             sub.session.port.write(frame)
             self.delivered += count
@@ -277,7 +281,7 @@ class Hub:
         who = session.who
         assert who is not None
         user = self.users[who.user]
-        fresh = {sub.log_id for sub in subs}
+        fresh = {sub.log_id for sub in subs if not sub.renewed}
         peers = self._peers(fresh, who.user)
         mine = self._peers({id_ for id_ in session.subs if id_ not in fresh}, who.user)
         for other in peers - mine:
@@ -306,7 +310,7 @@ class Hub:
             for log_id in log_ids
             if log_id in self.channels
             for sub in self.channels[log_id].subs
-            if sub.known and sub.session.who is not None
+            if (sub.known or sub.renewed) and sub.session.who is not None
         }
         found.discard(me)
         return found

@@ -35,6 +35,13 @@ class Rates(Generic[K]):
         bucket.tokens -= count
         return True
 
+    def has(self, key: K, now_s: float) -> bool:
+        """Whether it may happen now; nothing is counted."""
+        if not self.take(key, now_s):
+            return False
+        self._buckets[key].tokens += 1
+        return True
+
     def prune(self, now_s: float) -> None:
         """Forget buckets that are full again."""
         full_after = self._burst / self._rate

@@ -132,7 +132,6 @@ class Session:
         """The other side has taken bytes and there is room again."""
         if self.is_closed:
             return
-        self._heard_at = self.core.clock()
         self.core.hub.drained(self)
         self.core.pull(self)
         self._update_hold()
@@ -161,12 +160,17 @@ class Session:
             self.port.write(encode_message(m.Ping()))
 
     def closed(self) -> None:
-        """The connection is gone; called once, by the engine."""
-        self.is_closed = True
-        self._connection.close()
-        self.core.gone(self)
-        self._requests.clear()
-        self.presence_waiting.clear()
+        """The connection is gone; called by the engine."""
+        self._leave()
+
+    def _leave(self) -> None:
+        """Let go of everything, once: at the goodbye, or when the line breaks."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._connection.close()
+            self.core.gone(self)
+            self._requests.clear()
+            self.presence_waiting.clear()
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -191,8 +195,8 @@ class Session:
             self._end()
 
     def _end(self) -> None:
-        self._connection.close()
         self.port.close()
+        self._leave()
 
     # --- messages -----------------------------------------------------------------------------
 

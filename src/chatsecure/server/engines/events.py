@@ -52,6 +52,7 @@ class _Port(asyncio.Protocol):
         """TLS is up."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
+        self._engine.came()
         self._session = self._engine.core.connect(self, self._address)
 
     def data_received(self, data: bytes) -> None:
@@ -151,6 +152,7 @@ class EventsEngine:
         self._listeners = listeners
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="disk")
         self._dirty: list[_Port] = []
+        self._ports = 0
         self._handshakes: set[asyncio.Task[None]] = set()
         self._stopping: asyncio.Event
         self._empty: asyncio.Event
@@ -194,9 +196,14 @@ class EventsEngine:
         for port in dirty:
             port.flush()
 
+    def came(self) -> None:
+        """A connection stands."""
+        self._ports += 1
+
     def left(self) -> None:
         """A connection is over."""
-        if not self.core.sessions:
+        self._ports -= 1
+        if not self._ports:
             self._empty.set()
 
     async def _serve(self, ready: Callable[[], None]) -> None:
@@ -216,7 +223,7 @@ class EventsEngine:
         for sock in self._listeners:
             sock.close()
         self.core.stop()
-        if self.core.sessions:
+        if self._ports:
             self._empty.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), STOP_S)

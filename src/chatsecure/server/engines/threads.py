@@ -168,22 +168,22 @@ class _Port:
     def _read_all(self) -> None:
         session = self._session
         assert session is not None
+        # The client's first words may have come with the end of its handshake.
+        plain, end = self._decrypt(b"")
         while True:
+            if plain:
+                with self._engine.turn:
+                    session.received(plain)
+            if end:
+                return
             with self._ready:
                 while self._held and not self._over:
                     self._ready.wait()
             data = self._sock.recv(RECV_BYTES)
             if not data:
                 return
-            if self._closing:
-                # Only taken, so that the goodbye is not lost by a reset.
-                continue
-            plain, end = self._decrypt(data)
-            if plain:
-                with self._engine.turn:
-                    session.received(plain)
-            if end:
-                return
+            # After a goodbye bytes are only taken, so that it is not lost by a reset.
+            plain, end = (b"", False) if self._closing else self._decrypt(data)
 
     def _decrypt(self, data: bytes) -> tuple[bytes, bool]:
         parts, end = [], False
