@@ -442,7 +442,7 @@ def _show_server(server: Server, scene: Scene, output: Output) -> None:
 
 def _stored(server: Server) -> list[tuple[int, bytes]]:
     """The newest entries of all conversations, as they lie in the server's database."""
-    for path in sorted(server.data.glob("*.db")):
+    for path in sorted(server.data.glob("*.sqlite3")):
         with (
             contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db,
             contextlib.suppress(sqlite3.Error),

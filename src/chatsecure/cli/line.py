@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from chatsecure.client.client import Client
@@ -115,13 +115,12 @@ async def _read_lines(chat: Chat, output: Output) -> None:
     loop = asyncio.get_running_loop()
 
     def read() -> None:
-        # A thread of its own that nobody waits for: a read cannot be called off.
-        with contextlib.suppress(RuntimeError, ValueError, OSError):
-            while True:
-                line = sys.stdin.buffer.readline()
+        # A thread of its own that nobody waits for: a read cannot be called off. It reads past
+        # the stream's buffer, whose lock it would hold at the end of the program.
+        with contextlib.suppress(RuntimeError):
+            for line in _lines(sys.stdin.fileno()):
                 loop.call_soon_threadsafe(lines.put_nowait, line)
-                if not line:
-                    return
+            loop.call_soon_threadsafe(lines.put_nowait, b"")
 
     threading.Thread(target=read, name="standard input", daemon=True).start()
     person = is_terminal(sys.stdin)
@@ -134,6 +133,22 @@ async def _read_lines(chat: Chat, output: Output) -> None:
         if not line or not await chat.enter(line.decode("utf-8", "replace")):
             break
     await _all_stored(chat)
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """The lines of a file, as they come; each ends with a line end."""
+    begun = b""
+    while True:
+        try:
+            data = os.read(descriptor, 65536)
+        except OSError:
+            data = b""
+        if not data:
+            break
+        *whole, begun = (begun + data).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    if begun:
+        yield begun + b"\n"
 
 
 async def _all_stored(chat: Chat) -> None:

@@ -167,13 +167,11 @@ async def _listen(args: Namespace, output: Output) -> int:
     async with session.running(
         output, receive_files=not args.no_files, downloads=args.downloads
     ) as client:
-        work = asyncio.ensure_future(_print_events(client, args, output))
+        work = asyncio.ensure_future(_print_for(client, args, output))
         stop = asyncio.ensure_future(ended.wait())
         gone = asyncio.ensure_future(reader_gone())
         try:
-            done, _ = await asyncio.wait(
-                (work, stop, gone), timeout=args.for_, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait((work, stop, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (work, stop, gone):
                 task.cancel()
@@ -185,9 +183,16 @@ async def _listen(args: Namespace, output: Output) -> int:
     return 0
 
 
+async def _print_for(client: Client, args: Namespace, output: Output) -> None:
+    """Print what comes, for as long as was asked: that counts from the first line."""
+    await client.ready(None if args.for_ is None else session.CONNECT_TIMEOUT_S + args.for_)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(args.for_):
+            await _print_events(client, args, output)
+
+
 async def _print_events(client: Client, args: Namespace, output: Output) -> None:
     """Print what comes. The first line tells of the connection, whatever waits from before."""
-    await client.ready()
     state = ConnectionEvent(at=stamp(time.time_ns() // 1_000_000), state="online")
     _print_event(state, client.name, output)
     printed = 0

@@ -149,7 +149,7 @@ def _file(parser: argparse.ArgumentParser) -> None:
 
 def _listen(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--for", metavar="SECONDS", dest="for_", type=_seconds, help="end after that time")
+    add("--for", metavar="SECONDS", dest="for_", type=_seconds, help="end that long after the first line")
     add("--count", metavar="N", type=_count, help="end after N events (connection not counted)")
     add("--no-files", action="store_true", help="do not fetch files")
     add("--downloads", metavar="DIR", type=Path, help="where received files go")
