@@ -386,7 +386,7 @@ def test_who_comes_in_again_by_a_link_begins_anew(world: World, ann: Who, ben: W
 def ack(world: World, who: Who, seq: int) -> None:
     from chatsecure.server.store.base import Ack
 
-    world.store.run(lambda tx: tx.ack([Ack(ROOM, who.device, seq)]))
+    world.run(lambda tx: tx.ack([Ack(ROOM, who.device, seq)]))
 
 
 def test_entries_go_when_everyone_has_them(world: World, ann: Who, ben: Who) -> None:
@@ -395,7 +395,7 @@ def test_entries_go_when_everyone_has_them(world: World, ann: Who, ben: Who) -> 
         world.append(ann, append(ROOM))
     ack(world, ann, 5)
     ack(world, ben, 3)
-    assert world.store.run(lambda tx: tx.sweep_acked([ROOM])) == 3
+    assert world.run(lambda tx: tx.sweep_acked([ROOM])) == 3
     assert seqs(world.readable(ben, ROOM)) == [4, 5]
 
 
@@ -404,10 +404,10 @@ def test_who_was_removed_still_gets_to_read_it(world: World, ann: Who, ben: Who)
     world.append(ann, append(ROOM, kind=COMMIT, remove=[ben.device_id]))
     world.append(ann, append(ROOM, epoch=1))
     ack(world, ann, 2)
-    world.store.run(lambda tx: tx.sweep_acked([ROOM]))
+    world.run(lambda tx: tx.sweep_acked([ROOM]))
     assert seqs(world.readable(ben, ROOM)) == [1]
     ack(world, ben, 1)
-    world.store.run(lambda tx: tx.sweep_acked([ROOM]))
+    world.run(lambda tx: tx.sweep_acked([ROOM]))
     assert world.readable(ann, ROOM) == []
 
 
@@ -421,7 +421,7 @@ def test_after_the_retention_time_all_goes_but_the_last_entry_and_a_retry_stays_
     world.time_ms += 1000
     from chatsecure.server.store.base import LogKey
 
-    after, gone = world.store.run(lambda tx: tx.sweep_old(world.time_ms, LogKey(0), 500))
+    after, gone = world.run(lambda tx: tx.sweep_old(world.time_ms, LogKey(0), 500))
     assert (after, gone) == (None, 4)
     assert seqs(world.readable(ben, ROOM)) == [5]
     assert world.append(ann, messages[3]) == replies[3]

@@ -86,10 +86,10 @@ class Door:
 def token(world: World, uses: int = 1, lives_ms: int = 60_000, *, owner: bool = False) -> bytes:
     secret, now = new_id(), world.time_ms
     if owner:
-        world.store.run(lambda tx: put_owner_token(tx, token_hash(secret), now))
+        world.run(lambda tx: put_owner_token(tx, token_hash(secret), now))
     else:
         hash_ = token_hash(secret)
-        world.store.run(lambda tx: put_server_token(tx, hash_, uses, now + lives_ms, now))
+        world.run(lambda tx: put_server_token(tx, hash_, uses, now + lives_ms, now))
     return secret
 
 
@@ -184,7 +184,7 @@ def test_the_owner_token_makes_an_owner_once(world: World) -> None:
     reply = Door(world, person("ann")).registers(secret)
     assert reply == m.LoggedIn("ann", m.Role.OWNER, 0, None)
     assert is_error(Door(world, person("ben")).registers(secret), ErrorCode.BAD_TOKEN, "used up")
-    assert not world.store.run(lambda tx: put_owner_token(tx, b"h" * 32, world.time_ms))
+    assert not world.run(lambda tx: put_owner_token(tx, b"h" * 32, world.time_ms))
 
 
 def test_an_older_owner_token_is_void_after_a_new_one(world: World) -> None:

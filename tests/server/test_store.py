@@ -72,7 +72,7 @@ def test_refusals_among_appends_leave_heads_and_chains_right(tmp_path: Path) -> 
     put(append(ROOM))
     put(append(ROOM, kind=m.EntryKind.COMMIT))
     put(append(ROOM, epoch=1))
-    world.store.run_pending()
+    world.settle()
     kinds = [getattr(outcome, "code", "ok") for outcome in outcomes]
     assert kinds == ["ok", ErrorCode.NOT_FOUND, ErrorCode.STALE_EPOCH, "ok", "ok", "ok"]
     assert [entry.seq for entry in world.readable(ann, ROOM)] == [1, 2, 3, 4]

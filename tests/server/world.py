@@ -28,6 +28,10 @@ START = int(datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp() * 1000)
 T = TypeVar("T")
 
 
+def void(_: object) -> None:
+    """Nothing."""
+
+
 def device_id(name: str) -> bytes:
     """The id of a user's device."""
     return sha256(b"device" + name.encode()).digest()[:16]
@@ -74,7 +78,9 @@ class World:
         self.time_ms = START
         self.random = random.Random(7)
         self.clients: list[Client] = []
-        self.background: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+        self.jobs: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+        self.done: list[tuple[Callable[[Any], None], Any]] = []
+        self.batches: list[list[Callable[[], None]]] = []
         self.open()
 
     def open(self) -> None:
@@ -91,29 +97,47 @@ class World:
             random=self.random.randbytes,
             total_blob_bytes=10**12,
         )
-        self.store.deliver = self.core.completed
+        self.store.deliver = self.batches.append
         self.core.runner = self
 
     def work(self, job: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """As an engine's."""
-        self.background.append((job, done))
+        self.jobs.append((job, done))
 
     def settle(self) -> None:
         """Let everything happen that can happen without more input."""
-        while True:
-            jobs = self.background[:]
-            self.background.clear()
-            for client in self.clients:
-                jobs += client.port.jobs
-                client.port.jobs.clear()
-            for job, done in jobs:
-                try:
-                    outcome = job()
-                except Exception as error:
-                    outcome = error
-                done(outcome)
-            if not self.store.run_pending() and not jobs:
-                return
+        while self.step(0):
+            pass
+
+    def step(self, choice: int) -> bool:
+        """One thing happens of those that can; which one is the caller's choice.
+
+        Disk work is done at one moment and told at a later one, and so are commits: what lies
+        between is where races would be.
+        """
+        ports = [self, *(client.port for client in self.clients)]
+        able: list[Callable[[], None]] = []
+        able += [lambda port=port: self._do(port.jobs) for port in ports if port.jobs]  # type: ignore[misc]
+        able += [lambda index=index: self._tell(index) for index in range(len(self.done))]  # type: ignore[misc]
+        if self.store._queue:
+            able.append(lambda: void(self.store.run_pending()))
+        if self.batches:
+            able.append(lambda: self.core.completed(self.batches.pop(0)))
+        if able:
+            able[choice % len(able)]()
+        return bool(able)
+
+    def _do(self, jobs: list[tuple[Callable[[], Any], Callable[[Any], None]]]) -> None:
+        job, done = jobs.pop(0)
+        try:
+            outcome = job()
+        except Exception as error:
+            outcome = error
+        self.done.append((done, outcome))
+
+    def _tell(self, index: int) -> None:
+        done, outcome = self.done.pop(index)
+        done(outcome)
 
     def passes(self, seconds: float) -> None:
         """Time passes, second by second."""
@@ -145,7 +169,15 @@ class World:
             )
             return accounts.register(tx, applicant, self.time_ms, self.limits)
 
-        return self.store.run(rule).who
+        return self.run(rule).who
+
+    def run(self, rule: Callable[[Tx], T]) -> T:
+        """A write by the rule alone, at once."""
+        self.store.deliver = lambda batch: [complete() for complete in batch]
+        try:
+            return self.store.run(rule)
+        finally:
+            self.store.deliver = self.batches.append
 
     def client(self, name: str, *, present: bool = True) -> "Client":
         """A connection that is logged in."""
@@ -155,14 +187,12 @@ class World:
 
     def append(self, who: Who, message: m.Append) -> m.Appended:
         """Append by the rule alone."""
-        appending = self.store.run(
-            lambda tx: logs.append(tx, who, message, self.time_ms, self.limits)
-        )
+        appending = self.run(lambda tx: logs.append(tx, who, message, self.time_ms, self.limits))
         return appending.reply
 
     def create(self, who: Who, message: m.CreateLog) -> m.LogState:
         """Make a log by the rule alone."""
-        return self.store.run(
+        return self.run(
             lambda tx: logs.create_log(tx, who, message, self.time_ms, self.limits)
         ).reply
 
