@@ -149,7 +149,13 @@ def _file(parser: argparse.ArgumentParser) -> None:
 
 def _listen(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--for", metavar="SECONDS", dest="for_", type=_seconds, help="end that long after the first line")
+    add(
+        "--for",
+        metavar="SECONDS",
+        dest="for_",
+        type=_seconds,
+        help="end that long after the first line",
+    )
     add("--count", metavar="N", type=_count, help="end after N events (connection not counted)")
     add("--no-files", action="store_true", help="do not fetch files")
     add("--downloads", metavar="DIR", type=Path, help="where received files go")
@@ -237,6 +243,7 @@ ADMIN = (
     Command("unban", "let a user in again", "serve:admin", _data_and_name),
     Command("token", "a link that lets others join the server", "serve:admin", _token),
     Command("limits", "the limits and their settings", "serve:admin", _data),
+    Command("ping", "whether the server runs; for health checks", "serve:admin", _data),
     Command("stats", "what the server does now", "serve:admin", _data),
     Command("backup", "copy everything into a file", "serve:admin", _data_and_file),
     Command("restore", "take everything from a backup", "serve:admin", _data_and_file),

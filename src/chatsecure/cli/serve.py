@@ -122,6 +122,7 @@ _SHOW: dict[str, Callable[[dict[str, Any], Output], None]] = {
     "unban": _done,
     "token": _token,
     "limits": _limits,
+    "ping": _done,
     "stats": _figures,
     "backup": _done,
     "restore": _done,

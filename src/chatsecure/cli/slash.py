@@ -48,7 +48,7 @@ COMMANDS: tuple[Command, ...] = (
         "msg", (_T, _X), 1, "/msg bob text", "write to a user or a room; short form: @bob text",
         ("m", "w", "tell"),
     ),
-    Command("r", (_X,), 1, "/r text", "answer the last who wrote to you in private", ("reply",)),
+    Command("r", (_X,), 1, "/r text", "answer the last who wrote to you in private"),
     Command("me", (_X,), 1, "/me waves", "say what you do"),
     Command("say", (_X,), 1, "/say text", "write here, whatever the text begins with"),
     Command("query", (_T,), 1, "/query bob", "type in another conversation", ("q", "to")),

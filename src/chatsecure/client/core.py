@@ -431,7 +431,7 @@ class Core:
         if not isinstance(ticket.reply, m.Subscribed):
             raise ProtocolError("the server answered a subscription with something else")
         self.online = True
-        self.receiver.subscribed(ticket.reply.logs, whole=True)
+        self.receiver.subscribed(ticket.reply.logs, _asked(ticket), whole=True)
         self.emit(ConnectionEvent(at=stamp(self.now()), state="online"))
         unsent, self._unsent = self._unsent, []
         for waiting in unsent:
@@ -454,7 +454,7 @@ class Core:
 
         def done(ticket: Ticket) -> None:
             if isinstance(ticket.reply, m.Subscribed):
-                self.receiver.subscribed(ticket.reply.logs, whole=False)
+                self.receiver.subscribed(ticket.reply.logs, _asked(ticket), whole=False)
 
         self.ask(m.Subscribe([m.Cursor(log_id, cursor)]), done)
 
@@ -541,3 +541,9 @@ class Core:
 
 def _ignore(_operation: Operation[None]) -> None:
     """A change that another run of ours had begun: how it ended is in the log."""
+
+
+def _asked(ticket: Ticket) -> dict[bytes, int]:
+    """The cursors a subscription was asked with."""
+    assert isinstance(ticket.message, m.Subscribe)
+    return {cursor.log_id: cursor.seq for cursor in ticket.message.cursors}

@@ -122,7 +122,7 @@ class Outbox:
         logs = self._db.rows(
             "SELECT log_id FROM outbox WHERE sent = 0 UNION"
             " SELECT log_id FROM conversations WHERE state = 'active'"
-            " AND max(delivered, read) > receipted"
+            " AND delivered + read > receipted"
         )
         for (log_id,) in logs:
             if core.ready(log_id):
@@ -198,7 +198,9 @@ class Outbox:
 
     def _queue_receipt(self, row: Conversation) -> None:
         """Confirm what has come, unless a confirmation is under way already."""
-        if max(row.delivered, row.read) <= row.receipted:
+        # Both only grow, so their sum tells whether either has: what was confirmed as delivered
+        # is confirmed again when it is read.
+        if row.delivered + row.read <= row.receipted:
             return
         core = self._core
         if conversations.people_count(self._db, row.log_id) <= RECEIPT_PEOPLE:
@@ -206,7 +208,7 @@ class Outbox:
                    if log == row.log_id):  # fmt: skip
                 return
             self.queue(row.log_id, Receipt(delivered=row.cursor or 0, read=row.read))
-        conversations.update(core.db, row.log_id, receipted=max(row.delivered, row.read))
+        conversations.update(core.db, row.log_id, receipted=row.delivered + row.read)
 
     def _is_receipt(self, id_: bytes) -> bool:
         return not self._db.row("SELECT 1 FROM messages WHERE id = ?", id_)

@@ -8,6 +8,7 @@ or got is told as a gap.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chatsecure import mls
@@ -54,10 +55,14 @@ class Receiver:
 
     # --- subscription -------------------------------------------------------------------------
 
-    def subscribed(self, logs: list[m.LogState], *, whole: bool) -> None:
+    def subscribed(
+        self, logs: list[m.LogState], asked: Mapping[bytes, int], *, whole: bool
+    ) -> None:
         """The server tells the conversations this device is in.
 
         Args:
+            asked: the cursors we asked with. What the server says is held against these: another
+                process of the profile may have gone further since.
             whole: these are all of them.
         """
         core = self._core
@@ -74,17 +79,17 @@ class Receiver:
                 if row.cursor is None:
                     chain = log.chain or (chain_start(log.log_id) if log.since == 0 else b"")
                     conversations.update(self._db, log.log_id, cursor=log.since, chain=chain)
-                elif log.head < row.cursor:
+                elif log.head < asked.get(log.log_id, 0):
                     self._gap(
                         row,
                         "the server has lost what it had confirmed: it was set back to an older "
-                        f"state (entry {log.head}, we have {row.cursor})",
+                        f"state (entry {log.head}, we have {asked[log.log_id]})",
                     )
                     self._break(row)
             if whole:
                 here = {log.log_id for log in logs}
                 for row in conversations.everything(self._db, conversations.ACTIVE):
-                    if row.log_id not in here:
+                    if row.log_id not in here and row.log_id in asked:
                         self._gap(row, "the server does not count this device as a member any more")
                         self._break(row)
 
