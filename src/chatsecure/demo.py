@@ -23,8 +23,9 @@ from pathlib import Path
 
 from chatsecure.cli.human import size_text
 from chatsecure.cli.output import Output
-from chatsecure.client.client import Client, join
+from chatsecure.client.client import Client
 from chatsecure.client.events import Event, FileEvent, MessageEvent, PresenceEvent, ReceiptEvent
+from chatsecure.client.joining import join
 from chatsecure.client.profile.folder import Profile
 from chatsecure.wire.errors import ChatSecureError, Unreachable, Usage
 

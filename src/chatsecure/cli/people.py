@@ -7,8 +7,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from chatsecure.client.client import Client
-from chatsecure.client.client import join as join_server
 from chatsecure.client.display import harmless_name
+from chatsecure.client.joining import join as join_server
 from chatsecure.client.profile.folder import Profile, exists
 from chatsecure.links import format_address, parse_link
 from chatsecure.names import BadName, check_name

@@ -3,8 +3,8 @@
 from argparse import Namespace
 from dataclasses import asdict
 
-from chatsecure.client.client import RoomLine
 from chatsecure.client.display import harmless, harmless_name
+from chatsecure.client.lines import RoomLine
 
 from . import session
 from .output import Output

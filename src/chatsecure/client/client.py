@@ -11,10 +11,8 @@ A face holds no chat logic: it calls these methods and shows these events. All e
 `ChatSecureError`s whose text is for people and which carry their exit code.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -41,74 +39,10 @@ from .flow import Flow, T
 from .groups import moment
 from .history import HistoryLine, Reach
 from .inbound import TEXT
-from .profile import folder as profiles
+from .lines import DeviceLine, RoomLine, UserLine, Verification
 from .profile.folder import Profile
 from .profile.lock import FileLock
 from .room import MemberRole, decode_state
-
-
-@dataclass(frozen=True, slots=True)
-class UserLine:
-    """A user of this server."""
-
-    name: str
-    fingerprint: str
-    online: bool
-    owner: bool
-    me: bool
-    verified: bool
-    changed: bool
-    """Their identity is not the pinned one."""
-    away: str = ""
-    """Why they are away, if they said so."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoomLine:
-    """A conversation of ours."""
-
-    name: str
-    """`#room` or `@user`."""
-    kind: str
-    """`lobby`, `room` or `private`."""
-    topic: str
-    people: tuple[str, ...]
-    role: str
-    """Ours: `owner`, `manager` or `member`."""
-    invite_only: bool
-    unread: int
-    state: str
-    """`active`, or why we cannot write there: `joining`, `left`, `removed`, `broken`."""
-    last: str = ""
-    """The last message, in one line."""
-    last_at: str | None = None
-    notify: str = "all"
-    draft: str = ""
-    online: bool = False
-    """A private chat: the other one is here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What two users compare."""
-
-    user: str
-    safety_number: str
-    """60 digits, in groups of five."""
-    fingerprint: str
-    verified: bool
-    changed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceLine:
-    """A device of ours."""
-
-    device_id: str
-    this: bool
-    last_seen: str | None
-    """RFC 3339; None while it is online."""
-
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""
@@ -159,6 +93,11 @@ class Client:
         self._lock.release()
 
     @property
+    def core(self) -> Core:
+        """The core, for the client's own modules."""
+        return self._core
+
+    @property
     def name(self) -> str:
         """Our user name."""
         return self._core.me.name
@@ -198,7 +137,8 @@ class Client:
         if not self._core.online and driver.failure is not None:
             raise driver.failure
 
-    async def _run(self, flow: Flow[T]) -> T:
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow of the core to its end; for the core's own modules."""
         return await self._driver.run(flow)
 
     # --- writing ------------------------------------------------------------------------------
@@ -242,7 +182,7 @@ class Client:
         row = self._known(target)
         if row is not None:
             return row.log_id
-        return await self._run(flows_enter.open_private(self._core, target[1:]))
+        return await self.run(flows_enter.open_private(self._core, target[1:]))
 
     async def send(
         self, target: str, text: str, *, reply_to: str | None = None, action: bool = False
@@ -320,7 +260,7 @@ class Client:
 
         look_at(path)
         log_id = await self._log(target)
-        return (await self._run(self._core.files.send(log_id, path, progress))).hex()
+        return (await self.run(self._core.files.send(log_id, path, progress))).hex()
 
     def edit(self, id_: str, text: str) -> None:
         """Give a message of ours another text (see `about.edit`)."""
@@ -503,7 +443,7 @@ class Client:
     async def users(self) -> list[UserLine]:
         """Everybody on the server."""
         lines = []
-        for user in await self._run(flows.list_users(self._core)):
+        for user in await self.run(flows.list_users(self._core)):
             known = contacts.get(self._db, user.name)
             lines.append(
                 UserLine(
@@ -536,7 +476,7 @@ class Client:
         known = contacts.get(self._db, user)
         if known is None or known.changed_certificate is None:
             with suppress(WrongIdentity):
-                await self._run(flows.fetch_person(self._core, user))
+                await self.run(flows.fetch_person(self._core, user))
             known = contacts.get(self._db, user)
         if known is None:
             raise NotFound(f"there is no user {user} on this server")
@@ -583,7 +523,7 @@ class Client:
 
     async def devices(self) -> list[DeviceLine]:
         """Our devices."""
-        reply = await self._run(_ask(self._core, m.GetUser(self.name)))
+        reply = await self.run(_ask(self._core, m.GetUser(self.name)))
         assert isinstance(reply, m.User)
         return [
             DeviceLine(
@@ -634,33 +574,33 @@ class Client:
 
     async def create_room(self, name: str, *, invite_only: bool = False) -> None:
         """Make a room; we are its owner."""
-        await self._run(flows_enter.create_room(self._core, name, invite_only=invite_only))
+        await self.run(flows_enter.create_room(self._core, name, invite_only=invite_only))
 
     async def add_to_room(self, room: str, users: Sequence[str]) -> list[str]:
         """Add users to a room; gives who was not in it before."""
         log_id = self._room(room).log_id
         names = [user.removeprefix("@") for user in users]
-        return await self._run(flows_rooms.add(self._core, log_id, names))
+        return await self.run(flows_rooms.add(self._core, log_id, names))
 
     async def remove_from_room(self, room: str, user: str) -> None:
         """Remove a user from a room."""
         log_id = self._room(room).log_id
-        await self._run(flows_rooms.remove(self._core, log_id, user))
+        await self.run(flows_rooms.remove(self._core, log_id, user))
 
     async def set_role(self, room: str, user: str, role: str) -> None:
         """Make a user owner, manager or member of a room."""
         if role.upper() not in MemberRole.__members__:
             raise Usage(f"{role!r} is no role; there are owner, manager and member")
         log_id = self._room(room).log_id
-        await self._run(flows_rooms.set_role(self._core, log_id, user, MemberRole[role.upper()]))
+        await self.run(flows_rooms.set_role(self._core, log_id, user, MemberRole[role.upper()]))
 
     async def set_topic(self, room: str, topic: str) -> None:
         """Set a room's topic."""
-        await self._run(flows_rooms.set_topic(self._core, self._room(room).log_id, topic))
+        await self.run(flows_rooms.set_topic(self._core, self._room(room).log_id, topic))
 
     async def leave_room(self, room: str) -> None:
         """Leave a room."""
-        await self._run(flows_rooms.leave(self._core, self._room(room).log_id))
+        await self.run(flows_rooms.leave(self._core, self._room(room).log_id))
 
     async def invite(
         self, room: str | None = None, *, uses: int = 1, expires_s: int = 7 * 86400
@@ -668,7 +608,7 @@ class Client:
         """A link that lets others join the server, `#lobby` and the room."""
         log_id = self._room(room).log_id if room is not None else None
         expires_at = now_ms() + expires_s * 1000
-        secret = await self._run(
+        secret = await self.run(
             flows_rooms.invite(self._core, log_id, uses=uses, expires_at=expires_at)
         )
         return links.format_link(
@@ -691,7 +631,7 @@ class Client:
                 "this link is to another server",
                 hint="one profile is for one server: choose another with --profile",
             )
-        return await self._run(flows_enter.enter_by_link(self._core, parsed.secret))
+        return await self.run(flows_enter.enter_by_link(self._core, parsed.secret))
 
 
 def _ask(core: Core, message: m.Message) -> Flow[m.Message]:
@@ -711,87 +651,3 @@ def _raw_id(id_: str) -> bytes:
 
 def _fold_target(target: str) -> str:
     return target[:1] + fold_name(target[1:])
-
-
-async def join(
-    folder: Path,
-    link: str,
-    name: str,
-    *,
-    passphrase: str | None = None,
-    timeout: float | None = None,
-) -> Profile:
-    """Make a profile from a link: keys, registration, `#lobby` and the link's room.
-
-    After a refusal nothing is left behind. Broke an earlier try off, it is taken up again.
-
-    Raises:
-        BadLink, BadName: wrong usage.
-        Refused: token used up or expired, name taken.
-        WrongIdentity: not the server of the link.
-        Unreachable, NotInTime
-    """
-    parsed = links.parse_link(link)
-    profile = _unfinished(folder, parsed, name, passphrase)
-    if profile is None:
-        profile = await asyncio.to_thread(profiles.create_profile, folder, parsed, name, passphrase)
-    try:
-        async with Client(profile, receive_files=False) as client:
-            await client.ready(timeout)
-            await client._run(_enter_server(client._core, parsed.secret))  # noqa: SLF001
-    except BaseException:
-        registered = profile.db.get("registered")
-        profile.close()
-        if not registered:
-            profiles.discard_profile(folder)
-        raise
-    return profile
-
-
-def _unfinished(
-    folder: Path, link: links.Link, name: str, passphrase: str | None
-) -> Profile | None:
-    """A profile that was being made with this link and name when we broke off."""
-    if not profiles.exists(folder):
-        profiles.discard_profile(folder)
-        return None
-    try:
-        profile = profiles.open_profile(folder, lambda: passphrase)
-    except profiles.NoProfile:
-        profiles.discard_profile(folder)
-        return None
-    same = bytes(profile.db.get("server_fingerprint")) == link.fingerprint
-    if not profile.db.get("registered"):
-        token = bytes(profile.db.get("token") or b"")
-        if token == links.token_of(link.secret) and profile.db.get("folded") == fold_name(name):
-            return profile
-        profile.close()
-        profiles.discard_profile(folder)
-        return None
-    if (
-        same
-        and profile.db.get("folded") == fold_name(name)
-        and not conversations.everything(profile.db, conversations.ACTIVE)
-    ):
-        return profile
-    profile.close()
-    raise Usage(
-        f"there is a profile in {folder} already", hint="choose another folder with --profile"
-    )
-
-
-def _enter_server(core: Core, secret: bytes) -> Flow[None]:
-    """After the registration: `#lobby` and the link's room, or, for the first user, making it."""
-    if core.lobby is None and core.role is m.Role.OWNER:
-        try:
-            yield from flows_enter.create_lobby(core)
-        except Refused as error:
-            if error.code is not ErrorCode.EXISTS:
-                raise
-        else:
-            return
-    try:
-        yield from flows_enter.enter_by_link(core, secret)
-    except NotFound:
-        # A token from the operator's console lets in without a way into #lobby.
-        return
