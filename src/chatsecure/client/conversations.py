@@ -26,7 +26,7 @@ CHAIN_KEPT = 10_000
 
 _COLUMNS = (
     "log_id, kind, name, folded, state, epoch, cursor, chain, mls_version, "
-    "delivered, read, receipted, notify, draft"
+    "delivered, read, receipted, notify, draft, joined_at"
 )
 
 
@@ -52,6 +52,8 @@ class Conversation:
     notify: str
     """What is worth a notification: `all`, `mentions` or `nothing`."""
     draft: str
+    joined_at: int
+    """Milliseconds since 1970; another value when we came in anew."""
 
     @property
     def private(self) -> bool:

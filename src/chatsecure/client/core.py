@@ -125,6 +125,7 @@ class Core:
         self._heard_at = 0
         self._pinged = False
         self._adopted_at = 0
+        self._followed: set[tuple[bytes, int]] = set()
         self._events: list[Event] = []
         self._deferred: list[Callable[[], None]] = []
         db.on_commit.append(self._committed)
@@ -270,6 +271,7 @@ class Core:
         if self.online:
             if self.now() - self._adopted_at > ADOPT_AFTER_MS:
                 self._adopt_pending()
+            self._follow()
             self.outbox.pump()
             self.files.pump()
             self.scheduler.settle()
@@ -393,10 +395,9 @@ class Core:
                 self.db.run("DELETE FROM meta WHERE key = 'token'")
             self._stock_key_packages(reply.key_packages_left)
         cursors = [m.Cursor(self.me.device_id, self.db.get("inbox_cursor") or 0)]
-        cursors += [
-            m.Cursor(row.log_id, row.cursor or 0)
-            for row in conversations.everything(self.db, conversations.ACTIVE)
-        ]
+        active = conversations.everything(self.db, conversations.ACTIVE)
+        cursors += [m.Cursor(row.log_id, row.cursor or 0) for row in active]
+        self._followed = {(row.log_id, row.joined_at) for row in active}
         self._internal(m.Subscribe(cursors), self._subscribed)
 
     def _stock_key_packages(self, left: int) -> None:
@@ -449,7 +450,21 @@ class Core:
             if log_id not in self.submitting:
                 self.run(submit(self, bytes(log_id)), _ignore)
 
-    def subscribe(self, log_id: bytes, cursor: int) -> None:
+    def _follow(self) -> None:
+        """Follow on this connection every conversation we are in, also those that another process
+        of this profile has brought us into."""
+        active = {
+            (bytes(log_id), joined_at)
+            for log_id, joined_at in self.db.rows(
+                "SELECT log_id, joined_at FROM conversations WHERE state = 'active'"
+            )
+        }
+        new, self._followed = active - self._followed, active
+        for log_id, _ in new:
+            row = conversations.get(self.db, log_id)
+            self._subscribe(log_id, (row.cursor if row is not None else None) or 0)
+
+    def _subscribe(self, log_id: bytes, cursor: int) -> None:
         """Start the flow of one more log."""
 
         def done(ticket: Ticket) -> None:

@@ -409,7 +409,7 @@ def _entered(core: Core, log_id: bytes, append_id: bytes) -> Flow[None]:
             "DELETE FROM pending_commits WHERE log_id = ? AND append_id = ?", log_id, append_id
         )
         core.db.run("DELETE FROM invitations WHERE log_id = ?", log_id)
-    core.subscribe(log_id, 0)
+    core.pump()
     yield Until(
         lambda: _passed(core, log_id, 0),
         deadline=core.now() + PATIENCE_MS,

@@ -272,7 +272,7 @@ class Receiver:
                     by=by,
                 )
             )
-        core.defer(lambda: core.subscribe(log_id, 0))
+        core.defer(core.pump)
 
     def enter(self, group: mls.Group, epoch: int, at: int, state: str) -> str:
         """Write down a group we come into: check everyone in it, pin them, name it.
