@@ -62,7 +62,8 @@ class _Port(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """There is room again."""
-        self._full = False
+        # What this turn has queued is not with the transport yet: `flush` tells when it is gone.
+        self._full = self._out_bytes > HIGH_WATER_BYTES
         if self._session is not None:
             self._session.drained()
 
