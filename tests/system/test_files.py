@@ -133,6 +133,19 @@ def test_files_that_cannot_be_sent(three: Three, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_several_large_files_at_once(three: Three, tmp_path: Path) -> None:
+    _, alice, bob = three
+    sent = {}
+    for number in range(5):
+        path = tmp_path / f"{number}.bin"
+        sent[path.name] = make_file(path, 2**24 + number)
+        alice("file", "@bob", path).ok()
+    bob("listen", "--for", "10", timeout=60).ok()
+    found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in received(bob)}
+    assert found == sent
+
+
+@pytest.mark.slow
 def test_a_broken_off_file_goes_on(three: Three, world: World, tmp_path: Path) -> None:
     _, alice, bob = three
     path = tmp_path / "big.bin"
@@ -144,7 +157,9 @@ def test_a_broken_off_file_goes_on(three: Three, world: World, tmp_path: Path) -
     alice("file", "@bob", path, timeout=100).ok()
     bob("listen", "--for", "20", timeout=60).ok()
     files = received(bob)
-    assert [hashlib.sha256(file.read_bytes()).hexdigest() for file in files] == [digest]
+    assert {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files} == {
+        path.name: digest
+    }
 
 
 def test_the_server_keeps_no_name_and_no_content(

@@ -202,6 +202,8 @@ class Files:
         except OSError as error:
             raise FileProblem(f"{source.path} cannot be read: {error.strerror}") from None
         with file:
+            if progress is not None:
+                progress(min(first * SEGMENT_BYTES, layout.size), layout.size)
             file.seek(first * SEGMENT_BYTES)
             for segment in range(first, layout.segments):
                 plain = file.read(SEGMENT_BYTES)
