@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from chatsecure.server.engines import events
 from chatsecure.server.run import ServeOptions, Server
 from chatsecure.wire import messages as m
 
 from .people import Peer, Person, make_token, person, token_of_link
 
-ENGINES = ("events", "threads")
+ENGINES = ("events", "threads", "plain asyncio")
 
 
 class Running:
@@ -67,9 +68,12 @@ class Running:
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    """Each engine."""
-    return str(request.param)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each engine; `events` with uvloop and without."""
+    if request.param != "plain asyncio":
+        return str(request.param)
+    monkeypatch.setattr(events, "_loop_factory", lambda: None)
+    return "events"
 
 
 Start = Callable[..., Running]

@@ -99,6 +99,15 @@ def test_garbage_inside_tls_gets_a_reason_and_a_close(server: Running, seed: int
     assert ann.ok(m.GetUser("ann")).name == "ann"
 
 
+def test_who_never_finishes_the_handshake_is_cut_off(start: Start) -> None:
+    server = start(handshake_s=1)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
+        sock.sendall(b"\x16\x03\x01")
+        assert sock.recv(100) == b""
+    ann = server.comes("ann")
+    assert ann.ok(m.GetUser("ann")).name == "ann"
+
+
 def test_half_a_frame_and_a_cut_harm_nobody(server: Running) -> None:
     ann = server.comes("ann")
     whole = encode_message(m.ClientHello([1], bytes(32), "test"))

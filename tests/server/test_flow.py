@@ -165,8 +165,8 @@ class Delivery:
     def confirms(self, name: str) -> None:
         if name in self.clients and self.cursor[name]:
             self.clients[name].send(m.Ack(ROOM, self.cursor[name]))
-            self.world.core.flush_acks()
-            self.world.core.sweep_acked()
+            self.world.core.upkeep.flush_acks()
+            self.world.core.upkeep.sweep_acked()
 
     def restarts(self, _: str) -> None:
         self.world.settle()

@@ -64,7 +64,13 @@ class FakePort:
     def close(self) -> None:
         self.closed = True
 
-    def work(self, job: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
+    def work(
+        self,
+        job: Callable[[], T],
+        done: Callable[[T | Exception], None],
+        *,
+        bulk: bool = False,
+    ) -> None:
         self.jobs.append((job, done))
 
 
@@ -100,7 +106,9 @@ class World:
         self.store.deliver = self.batches.append
         self.core.runner = self
 
-    def work(self, job: Callable[[], Any], done: Callable[[Any], None]) -> None:
+    def work(
+        self, job: Callable[[], Any], done: Callable[[Any], None], *, bulk: bool = False
+    ) -> None:
         """As an engine's."""
         self.jobs.append((job, done))
 

@@ -51,8 +51,7 @@ def backup(store: SqliteStore, folder: Folder, target: Path) -> dict[str, Any]:
                     tar.add(copy, DATABASE)
                 file.flush()
                 os.fsync(file.fileno())
-        # Never over a file that somebody made meanwhile.
-        os.link(draft, target)
+        _name(draft, target)
     except FileExistsError:
         raise ChatSecureError(f"{target} exists already", hint="choose another name") from None
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
@@ -60,6 +59,19 @@ def backup(store: SqliteStore, folder: Folder, target: Path) -> dict[str, Any]:
     finally:
         draft.unlink(missing_ok=True)
     return {"file": str(target), "blobs": blobs, "bytes": target.stat().st_size}
+
+
+def _name(draft: Path, target: Path) -> None:
+    """Give a whole file its name, never over one that somebody made meanwhile."""
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # No hard links here.
+        if target.exists():
+            raise FileExistsError(target) from None
+        draft.replace(target)
 
 
 def _add_blobs(tar: tarfile.TarFile, copy: Path, folder: Folder) -> int:

@@ -66,7 +66,9 @@ class Operator:
             case "limits":
                 return {"limits": self.limits.as_rows()}
             case "stats":
-                return self.store.read(lambda tx: tx.totals()) | self.figures()
+                running = self.figures()
+                running.pop("online", None)
+                return self.store.read(lambda tx: tx.totals()) | running
             case "backup":
                 return backup(self.store, self.folder, Path(_text(args, "file")))
             case _:

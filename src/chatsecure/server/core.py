@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
-from chatsecure.wire.errors import ErrorCode, Refused
+from chatsecure.wire.errors import ChatSecureError, ErrorCode, Refused
 from chatsecure.wire.frames import MAX_FRAME_BYTES
 
 from . import requests
@@ -27,16 +27,12 @@ from .rates import Rates
 from .rules import accounts
 from .rules.logs import Published
 from .session import Port, Session
-from .store.base import Ack, DeviceKey, LogKey, Store, StoreError, Tx
+from .store.base import Store, StoreError, Tx
 from .transfers import Transfers
+from .upkeep import Upkeep
 
 log = logging.getLogger("chatsecure.server")
 T = TypeVar("T")
-FLUSH_ACKS_S = 2.0
-SWEEP_S = 60.0
-SWEEP_OLD_S = 600.0
-MAX_ACKS_WAITING = 20_000
-LOGS_A_SWEEP = 500
 FAREWELLS = 32
 """Connections past the limit that are still told why."""
 
@@ -44,7 +40,13 @@ FAREWELLS = 32
 class Runner(Protocol):
     """What the core needs of an engine besides the connections' ports."""
 
-    def work(self, job: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
+    def work(
+        self,
+        job: Callable[[], T],
+        done: Callable[[T | Exception], None],
+        *,
+        bulk: bool = False,
+    ) -> None:
         """As `Port.work`, for what belongs to no connection."""
 
 
@@ -116,10 +118,7 @@ class Core:
         self._arrived = 0
         self._published: list[Published] = []
         self.bus: Bus = LocalBus(self._deliver)
-        self._acks: dict[tuple[DeviceKey, bytes], int] = {}
-        self._acked_logs: set[bytes] = set()
-        self._sweep_at = LogKey(0)
-        self._flush_at = self._sweep_due = self._old_due = clock()
+        self.upkeep = Upkeep(self)
         self.appends: Rates[bytes] = Rates(limits.append_rate, limits.append_burst)
         self.requests: Rates[bytes] = Rates(limits.request_rate, limits.request_burst)
         self.claims: Rates[bytes] = Rates(limits.claim_rate, limits.claim_burst)
@@ -289,22 +288,17 @@ class Core:
     def failed(self, what: str, error: Exception) -> None:
         """Something went wrong that should not."""
         self.stats.errors += 1
-        log.error(what, exc_info=error)
+        if isinstance(error, ChatSecureError):
+            log.error(what, extra={"reason": str(error)})
+        else:
+            log.error(what, exc_info=error)
 
     # --- notices ------------------------------------------------------------------------------
 
     def acknowledge(self, session: Session, message: m.Ack) -> None:
         """A device has something safely. Written down a little later, with others."""
         if session.who is not None and message.log_id in session.subs:
-            self.note_ack(session.who.device, message.log_id, message.seq)
-
-    def note_ack(self, device: DeviceKey, log_id: bytes, seq: int) -> None:
-        """As `acknowledge`."""
-        key = (device, log_id)
-        if seq > self._acks.get(key, 0):
-            self._acks[key] = seq
-            if len(self._acks) > MAX_ACKS_WAITING:
-                self.flush_acks()
+            self.upkeep.ack(session.who.device, message.log_id, message.seq)
 
     def whisper(self, session: Session, message: m.Whisper) -> None:
         """Pass an ephemeral message on, or drop it."""
@@ -322,54 +316,7 @@ class Core:
         """Call about once a second."""
         for session in list(self.sessions):
             session.tick()
-        clock = self.clock()
-        if clock >= self._flush_at:
-            self._flush_at = clock + FLUSH_ACKS_S
-            self.flush_acks()
-        if clock >= self._sweep_due:
-            self._sweep_due = clock + SWEEP_S
-            self.sweep_acked()
-            self.transfers.sweep()
-        if clock >= self._old_due:
-            self._old_due = clock + SWEEP_OLD_S
-            self.sweep_old()
-
-    def flush_acks(self) -> None:
-        """Write down what devices have acknowledged."""
-        if not self._acks:
-            return
-        acks = [Ack(log_id, device, seq) for (device, log_id), seq in self._acks.items()]
-        self._acked_logs.update(ack.log_id for ack in acks)
-        self._acks.clear()
-        self.quietly(lambda tx: tx.ack(acks))
-
-    def sweep_acked(self) -> None:
-        """Delete what every reader has."""
-        logs = [self._acked_logs.pop() for _ in range(min(len(self._acked_logs), LOGS_A_SWEEP))]
-        if logs:
-            self.quietly(lambda tx: tx.sweep_acked(logs))
-
-    def sweep_old(self) -> None:
-        """Delete what nobody fetched in time; some logs at a time."""
-        now, retention = self.now(), self.limits.retention_s * 1000
-        before, start = now - retention, self._sweep_at
-
-        def sweep(tx: Tx) -> LogKey | None:
-            following, _ = tx.sweep_old(before, start, LOGS_A_SWEEP)
-            if following is None:
-                tx.sweep_leftovers(min(before, now - 7 * 86_400_000), now - 12 * retention)
-            return following
-
-        def done(outcome: LogKey | Exception | None) -> None:
-            if isinstance(outcome, Exception):
-                self.failed("old entries could not be deleted", outcome)
-            else:
-                self._sweep_at = outcome or LogKey(0)
-                if outcome is not None:
-                    self._old_due = self.clock() + 1
-
-        if not self.stopping:
-            self.store.write(sweep, done)
+        self.upkeep.tick()
 
     def _deliver(self, published: list[Published]) -> None:
         for session in self.hub.publish(published):
@@ -408,7 +355,7 @@ class Core:
         """No new work; what has been accepted is finished and answered, then everyone is told."""
         if self.stopping:
             return
-        self.flush_acks()
+        self.upkeep.flush_acks()
         self.stopping = True
 
         def finished(_: object) -> None:

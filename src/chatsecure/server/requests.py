@@ -139,7 +139,7 @@ def _subscribe(core: "Core", session: "Session", request: int, message: m.Subscr
         for sub in current:
             if sub.log_id in mine:
                 sub.known = True
-                core.note_ack(who.device, sub.log_id, cursors[sub.log_id])
+                core.upkeep.ack(who.device, sub.log_id, cursors[sub.log_id])
             else:
                 core.hub.drop(sub)
         core.hub.appear(session, [sub for sub in current if sub.known], core.now())

@@ -235,12 +235,11 @@ class Server:
         """Serve until `stop`, then take everything down."""
 
         def begin() -> None:
+            self._parts.callback(AdminServer(self).close)
             self.core.transfers.drop_orphans()
             ready()
 
         with self._undo, self._parts:
-            admin = AdminServer(self)
-            self._parts.callback(admin.close)
             for sock in self._metrics:
                 self._parts.callback(MetricsServer(sock, self.figures).close)
             self.engine.run(begin)

@@ -51,8 +51,18 @@ class Port(Protocol):
     def close(self) -> None:
         """Send what is queued, then close; `Session.closed` follows."""
 
-    def work(self, job: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
-        """Do something that waits for a disk, outside the turn; `done` comes in a turn."""
+    def work(
+        self,
+        job: Callable[[], T],
+        done: Callable[[T | Exception], None],
+        *,
+        bulk: bool = False,
+    ) -> None:
+        """Do something that waits for a disk, outside the turn; `done` comes in a turn.
+
+        Args:
+            bulk: a file's bytes; must not hold up other work.
+        """
 
 
 def as_error(error: Exception) -> m.Error:

@@ -115,6 +115,8 @@ class Transfers:
         request: int,
         job: Callable[[], Any],
         then: Callable[[Any], None],
+        *,
+        bulk: bool = False,
     ) -> None:
         """Do something that waits for a disk, then go on or refuse."""
 
@@ -127,7 +129,7 @@ class Transfers:
             except Refused as error:
                 session.refuse(request, error)
 
-        session.port.work(job, done)
+        session.port.work(job, done, bulk=bulk)
 
     # --- requests -----------------------------------------------------------------------------
 
@@ -183,12 +185,13 @@ class Transfers:
                 return
             self._work(
                 session, request, lambda: self._blobs.sync(row.blob_id),
-                lambda _: self._whole(session, request, live, segment),
+                lambda _: self._whole(session, request, live, segment), bulk=True,
             )  # fmt: skip
 
         self._work(
             session, request,
             lambda: self._blobs.write(row.blob_id, message.offset, message.data), written,
+            bulk=True,
         )  # fmt: skip
 
     def _whole(self, session: "Session", request: int, live: _Live, segment: int) -> None:
@@ -224,6 +227,7 @@ class Transfers:
         self._work(
             session, request,
             lambda: self._blobs.read(message.blob_id, message.offset, length), done,
+            bulk=True,
         )  # fmt: skip
 
     def _delete(self, session: "Session", request: int, message: m.BlobDelete, who: Who) -> None:
@@ -256,7 +260,7 @@ class Transfers:
                 self._core.failed("files could not be deleted", outcome)
 
         if self._core.runner is not None:
-            self._core.runner.work(job, done)
+            self._core.runner.work(job, done, bulk=True)
 
     def sweep(self) -> None:
         """Delete blobs whose time is over."""

@@ -132,9 +132,15 @@ class _Port(asyncio.Protocol):
         self._transport.close()
         self._engine.loop.call_later(FAREWELL_S + 1, self._transport.abort)
 
-    def work(self, job: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
+    def work(
+        self,
+        job: Callable[[], T],
+        done: Callable[[T | Exception], None],
+        *,
+        bulk: bool = False,
+    ) -> None:
         """See `session.Port`."""
-        self._engine.work(job, done)
+        self._engine.work(job, done, bulk=bulk)
 
 
 class EventsEngine:
@@ -151,7 +157,8 @@ class EventsEngine:
         self.loop: asyncio.AbstractEventLoop
         self._context = context
         self._listeners = listeners
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="disk")
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="look")
+        self._bulk = ThreadPoolExecutor(WORKERS, thread_name_prefix="file")
         self._dirty: list[_Port] = []
         self._ports = 0
         self._handshakes: set[asyncio.Task[None]] = set()
@@ -163,7 +170,8 @@ class EventsEngine:
         """See `base.Engine`."""
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(self._serve(ready))
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._bulk):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def stop(self) -> None:
         """See `base.Engine`."""
@@ -176,7 +184,9 @@ class EventsEngine:
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(call)
 
-    def work(self, job: Callable[[], Any], done: Callable[[Any], None]) -> None:
+    def work(
+        self, job: Callable[[], Any], done: Callable[[Any], None], *, bulk: bool = False
+    ) -> None:
         """See `core.Runner`."""
 
         def run() -> None:
@@ -184,7 +194,7 @@ class EventsEngine:
             self.post(lambda: finish(self.core, done, outcome))
 
         with contextlib.suppress(RuntimeError):
-            self._pool.submit(run)
+            (self._bulk if bulk else self._pool).submit(run)
 
     def flush_later(self, port: _Port) -> None:
         """A port has something to send: all of them are flushed at the end of this turn."""

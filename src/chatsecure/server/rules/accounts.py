@@ -28,6 +28,7 @@ from chatsecure.server.store.base import (
 from chatsecure.wire import messages as m
 from chatsecure.wire.chain import chain_start
 from chatsecure.wire.errors import ErrorCode, Refused
+from chatsecure.wire.frames import MAX_FRAME_BYTES
 
 from .who import Who, no_user
 
@@ -277,4 +278,6 @@ def claim_key_packages(tx: Tx, who: Who, message: m.ClaimKeyPackages) -> m.KeyPa
                     f"{user.name} has not been online yet with a device of theirs",
                 )
             claimed.append(m.ClaimedKeyPackage(user.name, device.device_id, data))
+    if sum(len(package.data) + 256 for package in claimed) > MAX_FRAME_BYTES:
+        raise Refused(ErrorCode.TOO_LARGE, "ask for the KeyPackages of fewer users at once")
     return m.KeyPackages(claimed)

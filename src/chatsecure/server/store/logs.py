@@ -256,12 +256,14 @@ class LogTables:
         return list(latest.values())
 
     def ack(self, acks: Iterable[Ack]) -> None:
-        """Devices have read so far."""
-        self.db.executemany(
-            "UPDATE rosters SET acked = max(acked, ?)"
-            " WHERE log = (SELECT key FROM logs WHERE log_id = ?) AND device = ?",
-            [(ack.seq, ack.log_id, ack.device) for ack in acks],
-        )
+        """Devices have read so far; never further than the log goes."""
+        for ack in acks:
+            log = self.log(ack.log_id)
+            if log is not None:
+                self.db.execute(
+                    "UPDATE rosters SET acked = max(acked, ?) WHERE log = ? AND device = ?",
+                    (min(ack.seq, log.head), log.key, ack.device),
+                )
 
     # --- links --------------------------------------------------------------------------------
 
