@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -240,10 +241,25 @@ class World:
         return [self.people[0], *(self.join(name, link) for name in names)]
 
 
+@pytest.fixture(scope="session")
+def met(tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """A server, stopped, that mara, alice and bob have joined; tests get copies of it."""
+    folder = tmp_path_factory.mktemp("met")
+    server = start_server(folder / "server")
+    World(server, folder).invited("alice", "bob")
+    assert server.stop() == 0
+    return server
+
+
 @pytest.fixture(params=ENGINES)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     """A server of each engine."""
-    server = start_server(tmp_path / "server", request.param)
+    if "three" in request.fixturenames:
+        met: Server = request.getfixturevalue("met")
+        shutil.copytree(met.data.parent, tmp_path, dirs_exist_ok=True)
+        server = start_server(tmp_path / "server", request.param, met.address, owner=False)
+    else:
+        server = start_server(tmp_path / "server", request.param)
     yield server
     if server.process.poll() is None:
         assert server.stop() == 0
@@ -264,7 +280,10 @@ def world(server: Server, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def three(world: World) -> tuple[Person, Person, Person]:
     """mara, who owns the server, alice and bob."""
-    mara, alice, bob = world.invited("alice", "bob")
+    mara, alice, bob = (
+        Person(name, world.folder / f"person-{name}") for name in ("mara", "alice", "bob")
+    )
+    world.people += [mara, alice, bob]
     return mara, alice, bob
 
 
