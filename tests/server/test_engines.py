@@ -250,3 +250,22 @@ def test_all_is_there_after_a_restart(start: Start) -> None:
     ann = second.comes("ann")
     assert ann.follow(room).logs[0].head == 10
     assert [entry.payload for entry in ann.entries(room, 10)] == [b"%d" % n for n in range(10)]
+
+
+def test_many_parts_of_a_file_asked_for_at_once_all_come(server: Running) -> None:
+    ann, ben = server.comes("ann"), server.comes("ben", buffer=8192)
+    room, blob, part = new_id(), new_id(), 256 * 1024
+    ann.ok(create(room, person("ann"), person("ben")))
+    ann.ok(m.BlobCreate(blob, room, 4 * part, 4 * part))
+    for offset in range(0, 4 * part, part):
+        ann.ok(m.BlobPut(blob, offset, bytes([offset // part]) * part))
+    for _ in range(3):
+        requests = []
+        for number in range(60):
+            requests.append(ben.connection.next_request())
+            ben.send(m.BlobGet(blob, number % 4 * part, part), requests[-1])
+        for number, request in enumerate(requests):
+            reply = ben.answer(request)
+            assert isinstance(reply, m.BlobData)
+            assert reply.data[0] == number % 4
+    assert ben.ok(m.GetUser("ann")).online
