@@ -19,7 +19,7 @@ from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
 
 from . import contacts, conversations
-from .content import EntryHeader, decode_header, leave_statement
+from .content import BadContent, EntryHeader, decode_header, leave_statement
 from .conversations import Conversation
 from .display import harmless, harmless_name
 from .events import GapEvent, MembershipEvent, RoomEvent, stamp
@@ -219,13 +219,18 @@ class ChangeJudge:
             newcomer = identify(processed.sender, entry.at)
             if newcomer.device_id != entry.device_id:
                 raise NotPermitted("the server shows a joining under another sender")
+            header = decode_header(processed.aad)
+            if (header.append_id, header.kind, header.epoch) != (
+                entry.append_id, entry.kind, entry.epoch,
+            ):  # fmt: skip
+                raise NotPermitted("the server shows a joining in another place")
             check_join(before, link_id, processed.psk_ids, entry.at)
             gone = {device_id(member.signature_key) for member in processed.removed}
             if not gone <= {newcomer.device_id}:
                 raise NotPermitted("a joining may not remove anybody else")
             stay = [identify(member, entry.at) for member in group.members()]
             check_names([*stay, newcomer])
-        except (NotPermitted, CryptoError, mls.MlsError) as error:
+        except (NotPermitted, BadContent, CryptoError, mls.MlsError) as error:
             group.discard_staged()
             group.remove_psk(link_id)
             core.groups.save(row.log_id, group)

@@ -167,6 +167,11 @@ class Receiver:
         header = decode_header(processed.aad)
         sender = identify(processed.sender, entry.at)
         self.check_place(row, entry, header, sender)
+        # MLS keeps the keys of past epochs for what arrives late; our logs have no late entries.
+        if not self._db.row(
+            "SELECT 1 FROM members WHERE log_id = ? AND device_id = ?", row.log_id, sender.device_id
+        ):
+            raise BadContent(f"{sender.name} wrote after being removed")
         content = decode_content(processed.plaintext or b"")
         if isinstance(content, Unknown):
             self._gap(row, f"{sender.name} sent something this version does not know", entry)

@@ -322,7 +322,7 @@ def _notices(server: Server) -> None:
     if server.link:
         say(
             "the link makes its user the owner: works once, for 24 h.  "
-            "On your computer: chatsecure gui, or chatsecure join\n"
+            "On your computer: chatsecure join\n"
         )
     if server.host in ANY_HOSTS and not server.options.public_address:
         say(
