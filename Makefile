@@ -1,5 +1,5 @@
 # What a newcomer needs: `make demo` and `make test`. Everything goes into the tree's own .venv.
-.PHONY: help setup demo test lint format wheel bench clean
+.PHONY: help setup demo test lint format wheel clean
 
 RUN = .venv/bin
 PYTEST_FLAGS ?= -n 2
@@ -31,9 +31,6 @@ format: setup ## format the code
 
 wheel: setup ## an abi3 wheel in dist/, which needs no cargo where it is installed
 	$(RUN)/maturin build --release --locked --out dist
-
-bench: setup ## measurements, as ratios within one run
-	$(RUN)/python -m bench
 
 clean: ## remove what was built
 	rm -rf .venv .tools dist rust/target target src/chatsecure/*.so src/chatsecure/*.pyd

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -151,7 +150,9 @@ def test_a_broken_off_file_goes_on(three: Three, world: World, tmp_path: Path) -
     path = tmp_path / "big.bin"
     digest = make_file(path, 48 * 2**20)
     sending = alice.start("file", "@bob", path)
-    time.sleep(0.8)
+    blobs = world.server.data / "blobs"
+    while not any(file.stat().st_size for file in blobs.rglob("*") if file.is_file()):
+        assert sending.process.poll() is None
     sending.end(signal.SIGKILL)
     sending.process.communicate()
     alice("file", "@bob", path, timeout=100).ok()

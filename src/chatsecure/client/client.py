@@ -180,7 +180,8 @@ class Client:
     async def _log(self, target: str) -> bytes:
         """The log of a target; a private chat is opened if it must be."""
         row = self._known(target)
-        if row is not None:
+        # A private chat that is still being made may give way to the other side's.
+        if row is not None and not (row.private and row.state == conversations.JOINING):
             return row.log_id
         return await self.run(flows_enter.open_private(self._core, target[1:]))
 

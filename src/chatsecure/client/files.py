@@ -272,8 +272,10 @@ class Files:
         self.downloads.mkdir(parents=True, exist_ok=True)
         part = self.downloads / f".{id_.hex()}{PART_SUFFIX}"
         saved = Path(found[2]) if found[2] else None
+        if saved is not None and saved.exists() and part.exists() and saved.samefile(part):
+            part.unlink()
         if saved is not None and not part.exists() and (yield from self._is(saved, manifest)):
-            # We died after the renaming and before writing that down.
+            # We died while renaming, or before writing that down.
             self._finish(log_id, id_, manifest, saved)
             return
         first = int(found[3]) if part.exists() else 0

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .core import Core
 
 LOBBY = "#lobby"
+_LATE = "the private chat with {} exists, but this device is not in it yet"
 
 
 def create(
@@ -98,7 +99,15 @@ def open_private(core: Core, name: str) -> Flow[bytes]:
         NotFound: no such user.
         WrongIdentity: it is not the identity pinned.
     """
-    known = conversations.find(core.db, "@" + fold_name(name))
+    folded = "@" + fold_name(name)
+
+    def making() -> bool:
+        row = conversations.find(core.db, folded)
+        return row is not None and row.state == conversations.JOINING
+
+    # Another command of this profile may be making it right now.
+    yield Until(lambda: not making(), deadline=core.now() + PATIENCE_MS, what=_LATE.format(name))
+    known = conversations.find(core.db, folded)
     if known is not None and known.state == conversations.ACTIVE:
         return known.log_id
     yield Until(lambda: core.online, what="there is no connection")
@@ -124,7 +133,7 @@ def _await_invitation(core: Core, log_id: bytes, name: str) -> Flow[bytes]:
     yield Until(
         arrived,
         deadline=core.now() + PATIENCE_MS,
-        what=f"the private chat with {name} exists, but this device is not in it yet",
+        what=_LATE.format(name),
     )
     return log_id
 
