@@ -8,7 +8,7 @@ unknown; a newer sender loses nothing.
 its place (append id, kind, epoch) and says which part of the log its sender had seen.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +16,7 @@ from msgspec import Meta
 from chatsecure.wire.errors import ChatSecureError
 from chatsecure.wire.messages import MAX_TEXT_BYTES, Count, EntryKind, Hash, Id, Name
 
+T = TypeVar("T")
 CONTENT_VERSION = 1
 MAX_FILE_NAME_BYTES = 1024
 PADDING_BUCKETS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
@@ -196,6 +197,13 @@ class EntryHeader(msgspec.Struct, array_like=True, frozen=True):
     leavers: Annotated[list[LeaverProof], Meta(max_length=64)] = []
 
 
+def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes, what: str) -> T:
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise BadContent(f"{what} does not decode: {error}") from None
+
+
 _HEADER_DECODER = msgspec.msgpack.Decoder(EntryHeader)
 
 
@@ -210,10 +218,7 @@ def decode_header(data: bytes) -> EntryHeader:
     Raises:
         BadContent: it is not one.
     """
-    try:
-        return _HEADER_DECODER.decode(data)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise BadContent(f"a message's header does not decode: {error}") from None
+    return _decode(_HEADER_DECODER, data, "a message's header")
 
 
 def leave_statement(log_id: bytes, device_id: bytes) -> bytes:
@@ -245,7 +250,4 @@ def decode_invitation(data: bytes) -> Invitation:
     Raises:
         BadContent: it is not one.
     """
-    try:
-        return _INVITATION_DECODER.decode(data)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise BadContent(f"an invitation does not decode: {error}") from None
+    return _decode(_INVITATION_DECODER, data, "an invitation")
