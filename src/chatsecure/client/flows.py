@@ -443,15 +443,6 @@ def _undo(core: Core, log_id: bytes, append_id: bytes) -> None:
         core.groups.save(log_id, group)
 
 
-def leaves_of(group: mls.Group, fingerprints: set[bytes], core: Core) -> list[int]:
-    """The leaves of these users' devices."""
-    return [
-        leaf
-        for leaf, identity in core.groups.check_members(group, core.now()).items()
-        if identity.identity_fingerprint in fingerprints
-    ]
-
-
 def leaf_devices(group: mls.Group) -> dict[bytes, int]:
     """Leaf by device."""
     return {device_id(member.signature_key): member.index for member in group.members()}
