@@ -4,6 +4,7 @@
     client                        the headless core
     mls                           the typed face of _mls
     names, links                  what both sides know of names and links
+    words                         the faces' texts in the person's language
     crypto                        certificates, sealing, files
     wire                          the protocol
 
@@ -26,11 +27,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"wire"},
     "crypto": {"crypto", "wire"},
     "names": {"wire"},
+    "words": {"words"},
     "links": {"wire", "crypto"},
     "mls": {"mls", "_mls", "wire"},
     "client": {"client", "crypto", "mls"} | BASE,
     "server": {"server", "crypto"} | BASE,
-    **{face: {face, "cli", "client", "crypto"} | BASE for face in FACES},
+    **{face: {face, "cli", "client", "crypto", "words"} | BASE for face in FACES},
     "__init__": set(),
     "__main__": {"cli"},
 }
