@@ -168,3 +168,20 @@ def parse_link(text: str) -> Link:
     if port == 0:
         raise BadLink("this is no link: it names no port")
     return Link(host, port, _unb64(fingerprint, FINGERPRINT_BYTES), _unb64(secret, SECRET_BYTES))
+
+
+def qr_text(text: str, *, plain: bool) -> str:
+    """A QR code for a terminal, dark signs on light ground reversed: most terminals are dark."""
+    import segno
+
+    code = segno.make(text, error="l", boost_error=False, micro=False)
+    rows = [[bool(cell) for cell in row] for row in code.matrix_iter(border=1)]
+    if plain:
+        return "\n".join("".join("  " if cell else "##" for cell in row) for row in rows)
+    if len(rows) % 2:
+        rows.append([True] * len(rows[0]))
+    signs = {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}
+    return "\n".join(
+        "".join(signs[pair] for pair in zip(upper, lower, strict=True))
+        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
+    )

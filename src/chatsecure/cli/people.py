@@ -10,7 +10,7 @@ from chatsecure.client.client import Client
 from chatsecure.client.display import harmless_name
 from chatsecure.client.joining import join as join_server
 from chatsecure.client.profile.folder import Profile, exists
-from chatsecure.links import format_address, parse_link
+from chatsecure.links import format_address, parse_link, qr_text
 from chatsecure.names import BadName, check_name
 from chatsecure.wire.errors import NotFound, Usage
 
@@ -145,25 +145,8 @@ async def _invite(args: Namespace, output: Output) -> int:
         "send it as you would send a key."
     )
     if args.qr:
-        output.notice(qr(link, plain=output.options.plain))
+        output.notice(qr_text(link, plain=output.options.plain))
     return 0
-
-
-def qr(text: str, *, plain: bool) -> str:
-    """A QR code for a terminal, dark signs on light ground reversed: most terminals are dark."""
-    import segno
-
-    code = segno.make(text, error="l", boost_error=False, micro=False)
-    rows = [[bool(cell) for cell in row] for row in code.matrix_iter(border=1)]
-    if plain:
-        return "\n".join("".join("  " if cell else "##" for cell in row) for row in rows)
-    if len(rows) % 2:
-        rows.append([True] * len(rows[0]))
-    signs = {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}
-    return "\n".join(
-        "".join(signs[pair] for pair in zip(upper, lower, strict=True))
-        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
-    )
 
 
 def verify(args: Namespace, output: Output) -> int:

@@ -22,6 +22,7 @@ from chatsecure.links import (
     format_link,
     make_secret,
     parse_address,
+    qr_text,
     token_hash,
     token_of,
 )
@@ -303,6 +304,20 @@ def _say_ready(server: Server) -> None:
         print(f"ready {format_address(server.host, server.port)}", flush=True)
         if server.link:
             print(f"link {server.link}", flush=True)
+            _explain_link(server)
+
+
+def _explain_link(server: Server) -> None:
+    """What the owner's link is for; on a terminal as a QR code too."""
+    if server.options.quiet or not server.link:
+        return
+    if sys.stderr.isatty() and not server.options.plain:
+        sys.stderr.write(qr_text(server.link, plain=False) + "\n")
+    sys.stderr.write(
+        "this link makes its user the owner: works once, for 24 h.  "
+        "On your computer: chatsecure gui, or chatsecure join\n"
+    )
+    sys.stderr.flush()
 
 
 def _print_json(value: dict[str, object]) -> None:
@@ -318,11 +333,6 @@ def _notices(server: Server) -> None:
             f"first start: made the data folder ({server.folder.path}), a TLS key and a database\n"
             f"fingerprint {grouped(server.core.certificate_hash)}"
             "        others check it by themselves: it is in every link\n"
-        )
-    if server.link:
-        say(
-            "the link makes its user the owner: works once, for 24 h.  "
-            "On your computer: chatsecure join\n"
         )
     if server.host in ANY_HOSTS and not server.options.public_address:
         say(
