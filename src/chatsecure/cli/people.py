@@ -38,7 +38,7 @@ def join(args: Namespace, output: Output) -> int:
 
 async def _joined(profile: Profile, output: Output) -> int:
     try:
-        name, fingerprint = _me(profile)
+        name, fingerprint, lobby = _me(profile)
         output.notice("the server's fingerprint is the link's: ok")
         if output.json:
             output.record(
@@ -46,15 +46,21 @@ async def _joined(profile: Profile, output: Output) -> int:
             )
         else:
             output.line(f"{name} {fingerprint}")
-        output.next("chatsecure cli, chatsecure send '#lobby' 'Hello!', chatsecure invite")
+        if not lobby:
+            output.notice(
+                "you are not in #lobby yet: this link opens the server only; an owner takes you "
+                f"in with: chatsecure room add '#lobby' {name}"
+            )
+        output.next("chatsecure gui | tui | cli, chatsecure invite")
     finally:
         profile.close()
     return 0
 
 
-def _me(profile: Profile) -> tuple[str, str]:
+def _me(profile: Profile) -> tuple[str, str, bool]:
+    """Our name and fingerprint, and whether the link led to any conversation."""
     client = Client(profile, present=False)
-    return client.name, client.fingerprint
+    return client.name, client.fingerprint, bool(client.rooms())
 
 
 async def _join_more(link: str, args: Namespace, output: Output) -> int:
