@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from chatsecure.links import MAX_LINK_CHARACTERS, format_link, parse_link
 
-from .conftest import Person, World, run
+from .conftest import Person, World, run, start_server
 
 
 def test_the_first_becomes_owner_and_others_come_by_link(world: World, tmp_path: Path) -> None:
@@ -175,3 +176,63 @@ def test_an_invitation_as_qr_code(world: World) -> None:
     plain = mara("invite", "--qr", "--plain").ok()
     assert plain.err.isascii()
     assert mara("invite", "--json").ok().records[0]["link"].startswith("chatsecure://")
+
+
+def test_another_identity_under_a_known_name_stops_what_goes_there(
+    three: tuple[Person, Person, Person], world: World, tmp_path: Path
+) -> None:
+    _mara, _alice, bob = three
+    assert world.server.stop() == 0
+    _give_name_to_an_impostor(world.server.data, tmp_path / "elsewhere")
+    world.server.restart()
+
+    done = bob("send", "@alice", "Here is my secret.")
+    assert done.code == 6
+    assert "identity of alice has changed" in done.err
+    assert bob("send", "--json", "@alice", "again").records[-1]["code"] == 6
+    found = bob("verify", "--json", "alice").ok().records[0]
+    assert found["changed"]
+    assert not found["verified"]
+    events = bob("listen", "--json", "--for", "1").ok().records
+    assert ("alice", "changed") in [
+        (event["user"], event["state"]) for event in events if event["type"] == "identity"
+    ]
+    # The person decides; from then on it goes there.
+    bob("verify", "alice", "--accept").ok()
+    bob.send("@alice", "Is it you?")
+
+
+def _give_name_to_an_impostor(data: Path, folder: Path) -> None:
+    """What a hostile server can do: put another identity and its device under alice's name."""
+    folder.mkdir()
+    other = start_server(folder / "server")
+    World(other, folder).join("alice", other.link)
+    assert other.stop() == 0
+    with sqlite3.connect(folder / "server" / "server.sqlite3") as theirs:
+        user = theirs.execute(
+            "SELECT identity, sealing, list_body, list_signature, list_counter, fingerprint"
+            " FROM users"
+        ).fetchone()
+        device = theirs.execute("SELECT device_id, certificate, public_key FROM devices").fetchone()
+        packages = theirs.execute("SELECT ref, data, last_resort FROM key_packages").fetchall()
+    with sqlite3.connect(data / "server.sqlite3") as ours:
+        key = ours.execute("SELECT key FROM users WHERE folded = 'alice'").fetchone()[0]
+        ours.execute(
+            "UPDATE users SET identity = ?, sealing = ?, list_body = ?, list_signature = ?,"
+            " list_counter = ?, fingerprint = ? WHERE key = ?",
+            (*user, key),
+        )
+        place, old = ours.execute(
+            "SELECT key, device_id FROM devices WHERE user = ?", (key,)
+        ).fetchone()
+        # The device's inbox is a log under its id.
+        ours.execute("UPDATE logs SET log_id = ? WHERE log_id = ?", (device[0], old))
+        ours.execute(
+            "UPDATE devices SET device_id = ?, certificate = ?, public_key = ? WHERE key = ?",
+            (*device, place),
+        )
+        ours.execute("DELETE FROM key_packages WHERE device = ?", (place,))
+        ours.executemany(
+            "INSERT INTO key_packages(device, ref, data, last_resort) VALUES(?, ?, ?, ?)",
+            [(place, *package) for package in packages],
+        )
