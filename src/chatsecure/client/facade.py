@@ -1,0 +1,134 @@
+"""What all parts of the facade share: the core, its driver, the database, and how a target that
+a face names (`@user`, `#room`) becomes a conversation. Knows nothing of what is done there.
+"""
+
+from pathlib import Path
+
+from chatsecure.names import fold_name, nearest
+from chatsecure.wire import messages as m
+from chatsecure.wire.errors import NotFound, Usage
+
+from . import contacts, conversations, flows_enter
+from .conversations import Conversation
+from .core import Core, Options
+from .driver import Driver, now_ms
+from .events import MOMENTARY, Event
+from .flow import Flow, T
+from .profile.folder import Profile
+from .profile.lock import FileLock
+
+
+class Facade:
+    """One running client of one profile; see `Client`."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        present: bool = True,
+        receive_files: bool = True,
+        downloads: Path | None = None,
+    ) -> None:
+        self._profile = profile
+        self._db = profile.db
+        self._core = Core(
+            profile.db,
+            now=now_ms,
+            options=Options(present=present, receive_files=receive_files),
+        )
+        # One process of a profile fetches files; where it dies, the next takes over.
+        self._lock = FileLock(profile.folder / "lock")
+        self._core.files.downloads = downloads or profile.downloads
+        self._core.files.may_receive = self._lock.acquire
+        self._driver = Driver(
+            self._core, self._db.get("server_host"), int(self._db.get("server_port"))
+        )
+        self._momentary: list[Event] = []
+        self._core.listeners.append(self._heard)
+
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, MOMENTARY):
+            self._momentary.append(event)
+
+    @property
+    def name(self) -> str:
+        """Our user name."""
+        return self._core.me.name
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow of the core to its end; for the core's own modules."""
+        return await self._driver.run(flow)
+
+    def _known(self, target: str) -> Conversation | None:
+        """The live conversation of this target, if we have it.
+
+        Raises:
+            Usage: it is neither `@user` nor `#room`.
+            NotFound: we know of no such room.
+        """
+        if target[:1] not in ("@", "#") or len(target) < 2:
+            raise Usage(f"{target!r} is no target; write @user or #room")
+        found = conversations.find(self._db, target[0] + fold_name(target[1:]))
+        if found is not None and found.state in (conversations.ACTIVE, conversations.JOINING):
+            return found
+        if target[0] == "#":
+            rooms = [row.name for row in conversations.everything(self._db, conversations.ACTIVE)]
+            close = nearest(target, [room for room in rooms if room[0] == "#"])
+            gone = found is not None and found.state != conversations.JOINING
+            raise NotFound(
+                f"you are not in {target} any more" if gone else f"you are in no room {target}",
+                hint=f"did you mean {close}?" if close else "chatsecure rooms lists them",
+            )
+        return None
+
+    def _room(self, target: str) -> Conversation:
+        """A room we are in.
+
+        Raises:
+            NotFound, Usage
+        """
+        if not target.startswith("#"):
+            raise Usage(f"{target!r} is no room; a room's name begins with #")
+        row = self._known(target)
+        assert row is not None
+        return row
+
+    async def _log(self, target: str) -> bytes:
+        """The log of a target; a private chat is opened if it must be."""
+        row = self._known(target)
+        # A private chat that is still being made may give way to the other side's.
+        if row is not None and not (row.private and row.state == conversations.JOINING):
+            return row.log_id
+        return await self.run(flows_enter.open_private(self._core, target[1:]))
+
+    def _row(self, target: str) -> Conversation:
+        """A conversation that is or was.
+
+        Raises:
+            NotFound: there is no such conversation here.
+        """
+        row = conversations.find(self._db, fold_target(target))
+        if row is None:
+            self._known(target)
+            raise contacts.unknown_user(target.removeprefix("@"), contacts.names(self._db))
+        return row
+
+
+def raw_id(id_: str) -> bytes:
+    """The bytes of a message's id.
+
+    Raises:
+        NotFound: no message can have it.
+    """
+    try:
+        raw = bytes.fromhex(id_)
+    except ValueError:
+        raw = b""
+    if len(raw) != m.ID_BYTES:
+        raise NotFound(f"there is no message {id_} here")
+    return raw
+
+
+def fold_target(target: str) -> str:
+    """A target as conversations are found by it."""
+    return target[:1] + fold_name(target[1:])

@@ -1,0 +1,134 @@
+"""The facade's part for what is read: events as they come, history, search, drafts, settings."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+from chatsecure.wire.errors import Usage
+
+from . import conversations, history
+from .events import Event, FileEvent, MessageEvent, from_json
+from .facade import Facade, fold_target
+from .history import HistoryLine
+
+
+class Reading(Facade):
+    """What a face shows."""
+
+    async def events(self, *, replay: bool = True, shown: bool = True) -> AsyncIterator[Event]:
+        """What happens, oldest first.
+
+        Args:
+            replay: begin with the kept events that no run has taken yet.
+            shown: a message that is taken was shown: its sender is told that it was read.
+
+        An event counts as taken when the next one is asked for.
+        """
+        taken = int(self._db.get("events_taken") or 0)
+        if not replay:
+            taken = int(self._db.value("SELECT max(n) FROM events") or 0)
+        while True:
+            rows = self._db.rows(
+                "SELECT n, body FROM events WHERE n > ? ORDER BY n LIMIT 200", taken
+            )
+            for n, body in rows:
+                event = from_json(body)
+                yield event
+                taken = n
+                self._take(n, event, shown=shown)
+            momentary, self._momentary = self._momentary, []
+            for passing in momentary:
+                yield passing
+            if not rows and not momentary:
+                self._driver.turn()
+                await self._driver.until(partial(self._news, taken))
+
+    def _news(self, taken: int) -> bool:
+        newest = self._db.value("SELECT max(n) FROM events")
+        return bool(self._momentary) or (newest is not None and newest > taken)
+
+    def _take(self, n: int, event: Event, *, shown: bool) -> None:
+        with self._db.transaction():
+            self._db.put("events_taken", n)
+            if n % 1024 == 0:
+                self._db.run("DELETE FROM events WHERE n <= ?", n)
+            if shown and isinstance(event, MessageEvent | FileEvent) and event.seq is not None:
+                row = conversations.find(self._db, fold_target(event.conversation or ""))
+                if row is not None and event.seq > row.read:
+                    conversations.update(self._db, row.log_id, read=event.seq)
+        self._core.pump()
+
+    def history(
+        self,
+        target: str,
+        last: int = 50,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        notices: bool = False,
+    ) -> list[HistoryLine]:
+        """Messages of a conversation, oldest first. Those of one we left count too.
+
+        Args:
+            last: how many at most.
+            before, after: only those before, or the next ones after, this place (`n`).
+            notices: who came and went, gaps, too.
+
+        Raises:
+            NotFound: there is no such conversation here.
+        """
+        row, me = self._row(target), self._core.me.folded
+        if after is not None:
+            return history.after(self._db, row, after, last, me, notices=notices)
+        return history.last(self._db, row, last, me, before=before, notices=notices)
+
+    def first_unread(self, target: str) -> int | None:
+        """The place (`n`) of the oldest message that was not shown yet."""
+        return history.first_unread(self._db, self._row(target))
+
+    def search(self, words: str, last: int = 50, target: str | None = None) -> list[HistoryLine]:
+        """The last messages that hold all these words, oldest first, everywhere or in one
+        conversation."""
+        row = self._row(target) if target is not None else None
+        return history.search(self._db, words, last, self._core.me.folded, row)
+
+    def draft(self, target: str, text: str | None = None) -> str:
+        """The unfinished text of a conversation; with `text` it is kept first. Never sent."""
+        row = self._row(target)
+        if text is None or text == row.draft:
+            return row.draft
+        with self._db.transaction():
+            conversations.update(self._db, row.log_id, draft=text)
+        return text
+
+    def notify(self, target: str, level: str | None = None) -> str:
+        """What is worth a notification in a conversation: `all`, `mentions` or `nothing`."""
+        row = self._row(target)
+        if level is None:
+            return row.notify
+        if level not in ("all", "mentions", "nothing"):
+            raise Usage(f"{level!r} is no level; there are all, mentions and nothing")
+        with self._db.transaction():
+            conversations.update(self._db, row.log_id, notify=level)
+        return level
+
+    def setting(self, name: str, value: str | None = None) -> str | None:
+        """A setting of a face, kept in the profile; with `value` it is set first."""
+        key = "setting " + name
+        if value is not None:
+            with self._db.transaction():
+                self._db.put(key, value)
+            return value
+        found = self._db.get(key)
+        return None if found is None else str(found)
+
+    async def mark_read(self, target: str) -> None:
+        """Everything in a conversation was shown: the senders are told."""
+        row = conversations.find(self._db, fold_target(target))
+        if row is None:
+            return
+        with self._db.transaction():
+            newest = self._db.value("SELECT max(seq) FROM messages WHERE log_id = ?", row.log_id)
+            if newest is not None and newest > row.read:
+                conversations.update(self._db, row.log_id, read=newest)
+        self._core.pump()
+        self._driver.turn()
