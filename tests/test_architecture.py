@@ -3,7 +3,7 @@
     cli, tui, gui, bot, demo      faces
     client                        the headless core
     mls                           the typed face of _mls
-    names, links                  what both sides know of names and links
+    names, links, lan             what both sides know of names, links and this network
     words                         the faces' texts in the person's language
     crypto                        certificates, sealing, files
     wire                          the protocol
@@ -21,7 +21,7 @@ SRC = Path(__file__).parent.parent / "src" / "chatsecure"
 MODULES = sorted(SRC.rglob("*.py"))
 MAX_LINES = 700
 
-BASE = {"wire", "names", "links"}
+BASE = {"wire", "names", "links", "lan"}
 FACES = {"cli", "tui", "gui", "bot", "demo"}
 MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"wire"},
@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "names": {"wire"},
     "words": {"words"},
     "links": {"wire", "crypto"},
+    "lan": {"wire", "links"},
     "mls": {"mls", "_mls", "wire"},
     "client": {"client", "crypto", "mls"} | BASE,
     "server": {"server", "crypto"} | BASE,

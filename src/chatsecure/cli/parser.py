@@ -82,6 +82,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     add("--public-address", metavar="HOST:PORT", help="what links name, where it differs")
     add("--retention", metavar="DAYS", type=_count, help="how long undelivered entries are kept")
     add("--metrics", metavar="HOST:PORT", help="tell figures there, for Prometheus")
+    add("--announce", action="store_true", help="let this network find the server (mDNS)")
     add("--limit", metavar="NAME=N", action="append", help="set a limit; see admin limits")
 
 

@@ -25,6 +25,7 @@ def serve(args: Namespace, output: Output) -> int:
             public_address=args.public_address,
             retention_days=args.retention,
             metrics=args.metrics,
+            announce=args.announce,
             limits=dict(map(_limit, args.limit or ())),
             json=output.json,
             plain=output.options.plain,

@@ -28,7 +28,7 @@ def main() -> int:
         return serve(
             ServeOptions(
                 args.data, args.listen, args.engine, args.public_address, args.retention,
-                args.metrics, limits, args.json,
+                args.metrics, limits=limits, json=args.json,
             )
         )  # fmt: skip
     except ChatSecureError as error:

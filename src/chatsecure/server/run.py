@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO, cast
 
-from chatsecure import __version__
+from chatsecure import __version__, lan
 from chatsecure.links import (
     DEFAULT_PORT,
     format_address,
@@ -67,6 +67,7 @@ class ServeOptions:
     public_address: str | None = None
     retention_days: int | None = None
     metrics: str | None = None
+    announce: bool = False
     limits: dict[str, int] = field(default_factory=dict)
     json: bool = False
     plain: bool = False
@@ -243,7 +244,13 @@ class Server:
         with self._undo, self._parts:
             for sock in self._metrics:
                 self._parts.callback(MetricsServer(sock, self.figures).close)
+            if self.options.announce:
+                self._parts.callback(self._announce())
             self.engine.run(begin)
+
+    def _announce(self) -> Callable[[], None]:
+        where = lan.addresses_of(lan_address() if self.host in ANY_HOSTS else self.host)
+        return lan.announce(where, self.port, self.core.certificate_hash)
 
     def stop(self) -> None:
         """Begin to stop; from any thread."""
