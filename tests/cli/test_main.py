@@ -10,7 +10,7 @@ import pytest
 from chatsecure.cli import main as entry
 from chatsecure.cli.durations import parse_duration
 from chatsecure.cli.output import ClosedPipe
-from chatsecure.cli.parser import COMMANDS
+from chatsecure.cli.parser import COMMANDS, build
 from chatsecure.wire.errors import NotFound, Usage
 
 HEAVY = ("cryptography", "msgspec", "asyncio", "ssl", "sqlite3", "keyring", "prompt_toolkit")
@@ -149,6 +149,25 @@ def test_common_options_stand_before_or_after_the_command(call, tmp_path: Path, 
     code, out, _ = call(*arguments)
     assert code == 0
     assert json.loads(out)["profile"] == str(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("send @bob --wait read --timeout 1 hi", {"target": "@bob", "text": "hi"}),
+        ("send --wait read @bob hi", {"target": "@bob", "text": "hi"}),
+        ("send @bob --wait read", {"target": "@bob", "text": None}),
+        ("send @bob --wait read -- -x", {"target": "@bob", "text": "-x"}),
+        ("file @bob --wait received a.txt", {"target": "@bob", "path": Path("a.txt")}),
+        ("search hello --json world", {"words": ["hello", "world"]}),
+        ("room add #x --json bob eve", {"room": "#x", "users": ["bob", "eve"]}),
+        ("join --name bob -", {"link": "-", "name": "bob"}),
+        ("invite --uses 2 #x --expires 1d", {"room": "#x", "uses": 2}),
+    ],
+)
+def test_options_stand_anywhere_between_the_words(arguments: str, words: dict) -> None:
+    args = vars(build().parse_args(arguments.split()))
+    assert {name: args[name] for name in words} == words
 
 
 def test_where_names_the_folders(call, tmp_path: Path) -> None:

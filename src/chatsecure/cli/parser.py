@@ -38,10 +38,26 @@ class Parser(argparse.ArgumentParser):
         named.setdefault("allow_abbrev", False)
         named.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **named)
+        self._mixing = False
 
     def error(self, message: str) -> NoReturn:
         """Wrong usage."""
         raise Usage(message, hint=f"{self.prog} --help explains it")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Options may stand between a command's words: `send @bob --wait read hello`.
+
+        Plain argparse gives an optional word its default as soon as an option follows the word
+        before it.
+        """
+        nested = (argparse.PARSER, argparse.REMAINDER)
+        if self._mixing or any(action.nargs in nested for action in self._get_positional_actions()):
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
