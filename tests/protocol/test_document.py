@@ -166,7 +166,7 @@ def test_a_content_stands_there_with_its_tag_and_fields(kind: type[Any]) -> None
 
 
 @pytest.mark.parametrize(
-    "kind", [m.LogKind, m.EntryKind, m.Role, MemberRole, LoginPurpose], **by_name
+    "kind", [m.LogKind, m.EntryKind, m.Role, MemberRole, LoginPurpose, content.FileFate], **by_name
 )
 def test_numbers_with_names_stand_there(kind: Any) -> None:
     told = {row[0]: row[1] for row in rows(section(kind.__name__))}

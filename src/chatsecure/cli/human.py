@@ -76,6 +76,8 @@ def _said(event: Event, me: str) -> str | None:
             if event.action:
                 return f"{head}: * {harmless_name(event.sender or '?')} {body(event.text)}"
             return f"{head}: {body(event.text)}"
+        case FileEvent() if event.mine or event.done is not None:
+            return None
         case FileEvent():
             return f"{heading(event.conversation, event.sender, me)}: {_file(event)}"
         case EditedEvent():
@@ -102,17 +104,43 @@ def _file(event: FileEvent) -> str:
             return f"{text}: failed: {harmless(event.reason or 'no reason given', lines=False)}"
         case "receiving":
             return f"{text}: receiving"
+        case "cancelled" | "declined":
+            reason = f": {harmless(event.reason, lines=False)}" if event.reason else ""
+            return f"{text}: {event.state}{reason}"
         case _:
-            return f"{text}: offered"
+            id_ = (event.id or "")[:SHORT_ID]
+            return f"{text}: " + (f"/accept {id_} or /decline {id_}" if event.held else "offered")
+
+
+def _receipt(event: ReceiptEvent) -> str:
+    where = harmless_name(event.conversation or "?")
+    who = harmless_name(event.sender or "?")
+    if event.name is not None:
+        return _file_receipt(event, who, harmless_name(event.name))
+    words = {"delivered": "has", "read": "has read"}
+    return f"{who} {words.get(event.state, event.state)}: {event.of[:SHORT_ID]} in {where}"
+
+
+def _file_receipt(event: ReceiptEvent, who: str, name: str) -> str:
+    """What a reader's device says of a file of ours."""
+    why = f" ({harmless(event.reason, lines=False)})" if event.reason else ""
+    match event.state:
+        case "received" if (event.people or 0) > 1:
+            return f"{who} has {name}, whole: {event.have} of {event.people} have it"
+        case "received":
+            return f"{who} has {name}, whole"
+        case "declined":
+            return f"{who} does not want {name}{why}"
+        case "cancelled":
+            return f"{who} stopped receiving {name}{why}"
+        case _:
+            return f"{who} could not receive {name}{why}"
 
 
 def _notice(event: Event, me: str) -> str | None:
     match event:
         case ReceiptEvent():
-            words = {"delivered": "has", "read": "has read", "received": "has the whole file"}
-            where = harmless_name(event.conversation or "?")
-            who = harmless_name(event.sender or "?")
-            return f"{who} {words.get(event.state, event.state)}: {event.of[:SHORT_ID]} in {where}"
+            return _receipt(event)
         case PresenceEvent():
             return f"{harmless_name(event.user)} is {event.state}"
         case StatusEvent():

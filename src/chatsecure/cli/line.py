@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 
 from chatsecure.client.client import Client
 from chatsecure.client.display import harmless
-from chatsecure.client.events import ConnectionEvent, Event, FileEvent, MessageEvent
+from chatsecure.client.events import (
+    ConnectionEvent,
+    Event,
+    FileEvent,
+    MessageEvent,
+    is_momentary,
+)
 from chatsecure.wire.errors import NotInTime, Refused, Unreachable, WrongIdentity
 
 from . import session
@@ -97,6 +103,8 @@ async def _show_events(client: Client, chat: Chat, output: Output) -> None:
         if _worth_showing(event) and (text := describe(event, client.name)) is not None:
             output.line(text)
             chat.saw(event)
+        if is_momentary(event):
+            continue
         if isinstance(event, MessageEvent | FileEvent) and event.conversation and client.online:
             with contextlib.suppress(Unreachable, Refused, NotInTime, WrongIdentity):
                 await client.mark_read(event.conversation)

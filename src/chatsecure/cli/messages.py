@@ -11,7 +11,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from chatsecure.client.client import Client
-from chatsecure.client.events import ConnectionEvent, Event, stamp, to_json
+from chatsecure.client.events import (
+    ConnectionEvent,
+    Event,
+    FileEvent,
+    is_momentary,
+    stamp,
+    to_json,
+)
 from chatsecure.client.history import HistoryLine
 from chatsecure.wire.errors import ChatSecureError, NotFound, NotInTime, Unreachable, Usage
 from chatsecure.wire.messages import MAX_TEXT_BYTES
@@ -202,7 +209,8 @@ async def _print_events(client: Client, args: Namespace, output: Output) -> None
                 continue
             state = event
         _print_event(event, client.name, output)
-        printed += not isinstance(event, ConnectionEvent)
+        passing = isinstance(event, FileEvent) and is_momentary(event)
+        printed += not isinstance(event, ConnectionEvent) and not passing
         if args.count is not None and printed >= args.count:
             await _take(events)
             return

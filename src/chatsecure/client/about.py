@@ -88,6 +88,7 @@ def arrived(
         core.emit(EditedEvent(**common, of=of, text=content.text))
     else:
         _set_deleted(core.db, row, content)
+        core.files.deleted(row.log_id, content.of)
         core.emit(DeletedEvent(**common, of=of))
 
 
@@ -171,6 +172,7 @@ def delete(core: Core, id_: str) -> None:
         content = Delete(of=raw)
         core.outbox.queue(row.log_id, content)
         _set_deleted(core.db, row, content)
+        core.files.deleted(row.log_id, content.of)
     core.pump()
 
 

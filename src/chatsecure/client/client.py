@@ -17,13 +17,14 @@ from chatsecure import links
 from chatsecure.crypto import fingerprint
 
 from .core import Core
+from .filing import Filing
 from .people import People
 from .reading import Reading
 from .rooms import Rooms
 from .writing import Writing
 
 
-class Client(Writing, Reading, People, Rooms):
+class Client(Writing, Filing, Reading, People, Rooms):
     """One running client of one profile.
 
     Args:
@@ -41,6 +42,7 @@ class Client(Writing, Reading, People, Rooms):
         await self._driver.stop()
         self._core.close()
         self._lock.release()
+        self._sending.close()
 
     @property
     def core(self) -> Core:

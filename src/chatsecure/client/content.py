@@ -8,6 +8,7 @@ unknown; a newer sender loses nothing.
 its place (append id, kind, epoch) and says which part of the log its sender had seen.
 """
 
+from enum import IntEnum
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -112,7 +113,23 @@ class Status(Content, frozen=True, tag=9):
     text: Annotated[str, Meta(max_length=200)] = ""
 
 
-LAST_TAG = 9
+class FileFate(IntEnum):
+    """What becomes of a file for whoever says so."""
+
+    DECLINED = 1
+    CANCELLED = 2
+    FAILED = 3
+
+
+class FileNote(Content, frozen=True, tag=10):
+    """The sender does not get a file, or, where it is the sender's own, takes it back."""
+
+    of: Id
+    fate: FileFate
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+LAST_TAG = 10
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -122,7 +139,9 @@ class Unknown(msgspec.Struct, frozen=True):
     body: bytes
 
 
-AnyContent = Text1 | Edit | Delete | Reaction | FileManifest | Receipt | Typing | Leave | Status
+AnyContent = (
+    Text1 | Edit | Delete | Reaction | FileManifest | Receipt | Typing | Leave | Status | FileNote
+)
 
 _DECODER = msgspec.msgpack.Decoder(AnyContent)
 _ENCODER = msgspec.msgpack.Encoder()

@@ -30,8 +30,8 @@ from chatsecure.wire.errors import (
 )
 
 from . import conversations
-from .events import MOMENTARY, NOTICES, ConnectionEvent, Event, PresenceEvent, stamp, to_json
-from .flow import Flow, Operation, Scheduler, T, Ticket
+from .events import NOTICES, ConnectionEvent, Event, PresenceEvent, is_momentary, stamp, to_json
+from .flow import Flow, Operation, Scheduler, T, Ticket, Work
 from .groups import KEY_PACKAGES_WANTED, Groups
 from .profile.database import Database
 
@@ -43,6 +43,8 @@ ADOPT_AFTER_MS = 5_000
 MAX_EVENTS_KEPT = 200_000
 
 Listener = Callable[[Event], None]
+Background = Callable[[Callable[[], None], Callable[[], None]], None]
+"""Does the first in a thread of its own, then calls the second in the core's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class Core:
         )
         self.groups = Groups(db, bytes(db.get("device_seed")), list(self.me.chain))
         self.scheduler = Scheduler(now)
+        self.background: Background = _at_once
+        """Does work that must not hold up the core; set by the driver."""
         self.listeners: list[Listener] = []
         self.online = False
         """Logged in and subscribed."""
@@ -167,8 +171,12 @@ class Core:
         self.online = False
         self._connection = None
         self._output.clear()
-        self._unsent = [*self._tickets.values(), *self._unsent]
+        waiting = [*self._tickets.values(), *self._unsent]
         self._tickets.clear()
+        self._unsent = [ticket for ticket in waiting if not ticket.once]
+        for ticket in waiting:
+            if ticket.once:
+                ticket.resolve(None, Unreachable("the connection broke"))
         self.logs.clear()
         self.presence.clear()
         if was_online:
@@ -208,7 +216,9 @@ class Core:
 
     def next_wakeup(self) -> int | None:
         """When `tick` must be called at the latest (milliseconds since 1970)."""
-        times = [self.scheduler.next_deadline(), self.outbox.next_retry()]
+        times = [
+            self.scheduler.next_deadline(), self.outbox.next_retry(), self.files.next_retry()
+        ]  # fmt: skip
         if self._connection is not None:
             times.append(self._heard_at + (DEAD_AFTER_MS if self._pinged else PING_AFTER_MS) + 1)
         return min((time for time in times if time is not None), default=None)
@@ -230,9 +240,19 @@ class Core:
 
     # --- requests -----------------------------------------------------------------------------
 
-    def ask(self, message: m.Message, on_done: Callable[[Ticket], None] | None = None) -> Ticket:
-        """Send a request, at once or as soon as we are online. All requests may be repeated."""
-        ticket = Ticket(message)
+    def ask(
+        self,
+        message: m.Message,
+        on_done: Callable[[Ticket], None] | None = None,
+        *,
+        once: bool = False,
+    ) -> Ticket:
+        """Send a request, at once or as soon as we are online. All requests may be repeated.
+
+        Args:
+            once: on this connection only; `Unreachable` when it breaks.
+        """
+        ticket = Ticket(message, once=once)
         ticket.on_done = on_done
         if self.online and self._connection is not None:
             self._send_ticket(ticket)
@@ -245,6 +265,17 @@ class Core:
         request = self._connection.next_request()
         self._tickets[request] = ticket
         self._send(ticket.message, request)
+
+    def work(self, job: Callable[[], object]) -> Work:
+        """Have something slow done beside; the flow that waits for it gets what came of it."""
+        work = Work()
+
+        def end() -> None:
+            work.end()
+            self.scheduler.settle()
+
+        self.background(lambda: work.run(job), end)
+        return work
 
     def run(
         self, flow: Flow[T], on_done: Callable[[Operation[T]], None] | None = None
@@ -491,13 +522,13 @@ class Core:
     def emit(self, event: Event) -> None:
         """Tell the faces. What must not be missed is written in the transaction under way."""
         if self.db.in_transaction:
-            if not isinstance(event, MOMENTARY):
+            if not is_momentary(event):
                 body = to_json(event)
                 self.db.run("INSERT INTO events(body) VALUES(?)", body)
                 if isinstance(event, NOTICES) and event.conversation:
                     self._keep_notice(event, body)
             self._events.append(event)
-        elif isinstance(event, MOMENTARY):
+        elif is_momentary(event):
             for listener in list(self.listeners):
                 listener(event)
         else:
@@ -552,6 +583,11 @@ class Core:
         """Let go of everything but the database."""
         self.db.on_commit.remove(self._committed)
         self.db.on_rollback.remove(self._undone)
+
+
+def _at_once(job: Callable[[], None], end: Callable[[], None]) -> None:
+    job()
+    end()
 
 
 def _ignore(_operation: Operation[None]) -> None:

@@ -10,6 +10,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from chatsecure.wire.errors import ChatSecureError, NotInTime, Unreachable
 
@@ -21,6 +22,8 @@ CONNECT_TIMEOUT_S = 10.0
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 20.0
 READ_BYTES = 256 * 1024
+WORKERS = 4
+"""Threads for disks and ciphers; those of one file follow each other."""
 NEIGHBOUR_POLL_S = 0.25
 """How often we look whether another process of this profile has written something."""
 
@@ -59,9 +62,27 @@ class Driver:
         """Why the last try to connect or the last connection ended; None while online."""
         self.attempts = 0
         """How many tries to connect have ended in failure."""
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="work")
 
     def start(self) -> None:
         """Begin connecting, and go on for ever."""
+        loop = asyncio.get_running_loop()
+
+        def background(job: Callable[[], None], end: Callable[[], None]) -> None:
+            def ended() -> None:
+                end()
+                self.turn()
+
+            def run() -> None:
+                job()
+                # The loop may have ended meanwhile: then nobody waits any more.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(ended)
+
+            with contextlib.suppress(RuntimeError):
+                self._pool.submit(run)
+
+        self._core.background = background
         self._task = asyncio.create_task(self._run())
         self._neighbour = asyncio.create_task(self._watch_neighbours())
 
@@ -74,6 +95,7 @@ class Driver:
                     await task
         if self._timer is not None:
             self._timer.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     # --- the connection -----------------------------------------------------------------------
 

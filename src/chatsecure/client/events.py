@@ -51,7 +51,11 @@ class ReactionEvent(Event, tag="reaction", kw_only=True):
 
 
 class FileEvent(Event, tag="file", kw_only=True):
-    """A file: offered, receiving, received or failed."""
+    """A file on its way.
+
+    One that comes: `offered`, `receiving`, `received`, `failed`, `declined`, `cancelled`. One of
+    ours (`mine`): `sending`, `sent`, `failed`, `cancelled`; such events are of the moment only.
+    """
 
     name: str
     size: int
@@ -59,15 +63,26 @@ class FileEvent(Event, tag="file", kw_only=True):
     state: str
     path: str | None = None
     done: int | None = None
-    """Bytes so far, while receiving or sending."""
+    """Bytes so far, while receiving or sending; such events are of the moment only."""
     reason: str | None = None
+    """Why it failed or was cancelled."""
+    held: bool = False
+    """It is fetched only when it is accepted."""
+    mine: bool = False
 
 
 class ReceiptEvent(Event, tag="receipt", kw_only=True):
-    """Somebody has a message or a file of ours."""
+    """Somebody has a message or a file of ours (`delivered`, `read`, `received`), or does not get
+    a file of ours (`declined`, `cancelled`, `failed`)."""
 
     of: str
     state: str
+    name: str | None = None
+    """A file's name."""
+    have: int | None = None
+    """How many people have confirmed the whole file by now, of `people`."""
+    people: int | None = None
+    reason: str | None = None
 
 
 class PresenceEvent(Event, tag="presence", kw_only=True):
@@ -157,6 +172,14 @@ AnyEvent = (
 
 MOMENTARY = (PresenceEvent, ConnectionEvent, StateEvent, TypingEvent)
 """Events that tell of the moment only and are not kept for a later `listen`."""
+
+
+def is_momentary(event: Event) -> bool:
+    """Whether an event tells of the moment only and is not kept."""
+    if isinstance(event, FileEvent):
+        return event.mine or event.done is not None
+    return isinstance(event, MOMENTARY)
+
 
 NOTICES = (MembershipEvent, RoomEvent, IdentityEvent, GapEvent)
 """Events that stand in a conversation's history beside its messages."""

@@ -12,10 +12,10 @@ from . import contacts, conversations, flows_enter
 from .conversations import Conversation
 from .core import Core, Options
 from .driver import Driver, now_ms
-from .events import MOMENTARY, Event
+from .events import Event, is_momentary
 from .flow import Flow, T
 from .profile.folder import Profile
-from .profile.lock import FileLock
+from .profile.lock import FileLock, FileLocks
 
 
 class Facade:
@@ -40,6 +40,10 @@ class Facade:
         self._lock = FileLock(profile.folder / "lock")
         self._core.files.downloads = downloads or profile.downloads
         self._core.files.may_receive = self._lock.acquire
+        # A file of ours is sent by one process at a time.
+        self._sending = FileLocks(profile.folder / "sending")
+        self._core.files.claim = lambda id_: self._sending.acquire(id_.hex())
+        self._core.files.unclaim = lambda id_: self._sending.release(id_.hex())
         self._driver = Driver(
             self._core, self._db.get("server_host"), int(self._db.get("server_port"))
         )
@@ -47,7 +51,7 @@ class Facade:
         self._core.listeners.append(self._heard)
 
     def _heard(self, event: Event) -> None:
-        if isinstance(event, MOMENTARY):
+        if is_momentary(event):
             self._momentary.append(event)
 
     @property

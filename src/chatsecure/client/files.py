@@ -1,125 +1,79 @@
-"""Files: cut into sealed segments, uploaded once for all readers, fetched, checked, saved.
+"""The files of one profile: which are on their way, what the person wants, what the faces hear.
 
-A transfer is a flow like any other (see `flow.py`), so messages pass between its parts. What has
-been done is in the table `files`: a transfer that broke off goes on at the last whole segment.
-The manifest, with the key and the SHA-256, travels inside MLS when the upload is complete.
+Sending is in `files_send.py`, fetching in `files_receive.py`; both are flows (see `flow.py`), so
+messages pass between their parts. Everything durable is in the table `files`:
+
+    ours      sending -> sent, failed, cancelled
+    others'   offered -> receiving -> received, failed (tried again or not), declined, cancelled
+
+A file that is `held` is offered and waits for the person's word. `retry_at` says when a failed
+one is tried again by itself. `drop_blob` says that the server is still to be told to delete.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatsecure.crypto import filecipher
-from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
+from chatsecure.crypto.credentials import MemberIdentity
+from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
-from chatsecure.wire.errors import (
-    ChatSecureError,
-    ErrorCode,
-    NotFound,
-    ProtocolError,
-    Refused,
-    Usage,
-)
+from chatsecure.wire.errors import ChatSecureError, ErrorCode, NotFound, Refused, Usage
 
-from . import conversations
-from .content import FileManifest, decode_content, encode_content
+from . import contacts, conversations, files_receive, files_send
+from .content import FileFate, FileManifest, FileNote, decode_content
 from .conversations import Conversation
 from .display import safe_filename
 from .events import FileEvent, message_id, stamp
-from .flow import Flow, Operation, Ticket
+from .files_disk import NoRoom, free_names, reason_of, rename_new
+from .files_receive import is_whole
+from .files_send import Progress, look_at
+from .flow import Flow, Operation
 from .flows import pause
-from .inbound import FILE
+from .outbox import LATER
 
 if TYPE_CHECKING:
     from .core import Core
 
-CHUNKS_UNDER_WAY = 8
-"""Chunks asked for ahead: enough to fill the line, few enough to let a message pass."""
-DOWNLOADS_AT_ONCE = 3
-NOT_YET_MS = 500
-MAX_ROUNDS = 20
-"""How often an upload begins again where the server says it is."""
+LARGE_AT_ONCE = 3
+SMALL_AT_ONCE = 16
+SMALL_BYTES = 1024 * 1024
 PART_SUFFIX = ".part"
+PROGRESS_MS = 100
+NEIGHBOUR_MS = 250
+RETRY_MS, RETRY_MOST_MS = 30_000, 3_600_000
+AUTO_SAVE_LIMIT = 2 * 1024**3
 
-Progress = Callable[[int, int], None]
-
-
-class FileProblem(ChatSecureError):
-    """A file cannot be read or written here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file to send, as it is now."""
-
-    path: Path
-    size: int
-    mark: str
-    """Changes when the file does."""
-
-
-def look_at(path: Path) -> Source:
-    """Look at a file to send.
-
-    Raises:
-        NotFound: there is none.
-        Usage: it is a folder, a device, or may not be read.
-    """
-    try:
-        status = path.stat()
-        if path.is_dir():
-            raise Usage(f"{path} is a folder", hint="send its files, or pack it first")
-        if not path.is_file():
-            raise Usage(f"{path} is not a plain file")
-        with path.open("rb"):
-            pass
-    except FileNotFoundError:
-        raise NotFound(f"there is no file {path}") from None
-    except PermissionError:
-        raise Usage(f"{path} may not be read by you") from None
-    except OSError as error:
-        raise Usage(f"{path} cannot be read: {error.strerror}") from None
-    mark = f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
-    return Source(path.resolve(), status.st_size, mark)
-
-
-def _hash(core: Core, path: Path) -> Flow[bytes]:
-    """The SHA-256 of a file, with room for other things in between."""
-    digest = sha256()
-    try:
-        with path.open("rb") as file:
-            while data := file.read(SEGMENT_BYTES):
-                digest.update(data)
-                yield from pause(core, 1)
-    except OSError as error:
-        raise FileProblem(f"{path} cannot be read: {error.strerror}") from None
-    return digest.digest()
+Key = tuple[bytes, bytes]
+"""Log and message: what a file is known by."""
 
 
 class Files:
     """Transfers of one core."""
 
     def __init__(self, core: Core) -> None:
-        self._core = core
+        self.core = core
         self._db = core.db
-        self._running: set[tuple[bytes, bytes]] = set()
+        self._running: dict[Key, Operation[None]] = {}
+        self._small: set[Key] = set()
+        self._dropping: set[Key] = set()
+        self._told: dict[Key, int] = {}
         self.downloads: Path | None = None
         """Where received files go; nothing is fetched while it is None."""
         self.may_receive: Callable[[], bool] = lambda: True
         """Whether this process is the one that fetches for the profile."""
+        self.claim: Callable[[bytes], bool] = lambda _: True
+        """Take a file of ours to send it, unless another process of the profile has it."""
+        self.unclaim: Callable[[bytes], None] = lambda _: None
+        """Give it back."""
+        self._sending: set[bytes] = set()
 
     # --- sending ------------------------------------------------------------------------------
 
     def send(self, log_id: bytes, path: Path, progress: Progress | None = None) -> Flow[bytes]:
-        """Upload a file and post it. Gives the message's id.
+        """Post a file and upload it, or go on with that. Gives the message's id.
 
         Raises:
             NotFound, Usage: there is no such plain file.
@@ -127,327 +81,481 @@ class Files:
             Refused: the server does not take it.
         """
         source = look_at(path)
-        id_, manifest = self._unfinished(log_id, source) or (yield from self._begin(log_id, source))
-        yield from self._upload(log_id, source, manifest, progress)
-        with self._db.transaction():
-            row = conversations.get(self._db, log_id)
-            if row is None or row.state != conversations.ACTIVE:
-                raise conversations.not_there(row)
-            self._core.outbox.queue_message(
-                row, FILE, manifest, safe_filename(manifest.name), id_=id_
-            )
-            self._db.run("UPDATE files SET state = 'sent' WHERE log_id = ? AND id = ?", log_id, id_)
-        return id_
-
-    def _unfinished(self, log_id: bytes, source: Source) -> tuple[bytes, FileManifest] | None:
-        """An upload of the same file to the same conversation that broke off."""
-        found = self._db.row(
-            "SELECT id, manifest FROM files WHERE log_id = ? AND incoming = 0"
+        found = self._db.value(
+            "SELECT id FROM files WHERE log_id = ? AND incoming = 0"
             " AND state = 'sending' AND source = ? AND source_mark = ?",
             log_id, str(source.path), source.mark,
         )  # fmt: skip
+        key = (log_id, self.core.random(16) if found is None else bytes(found))
+        while not self._take(key):
+            # Another process of the profile is at it; it may die.
+            yield from pause(self.core, NEIGHBOUR_MS)
+            if self._state(key) != "sending":
+                return self._sent(key)
         if found is None:
-            return None
-        manifest = decode_content(bytes(found[1]))
-        return (bytes(found[0]), manifest) if isinstance(manifest, FileManifest) else None
+            try:
+                yield from files_send.begin(self.core, *key, source)
+            except BaseException:
+                self._release(key)
+                raise
+        yield from self._send(key, progress)
+        return self._sent(key)
 
-    def _begin(self, log_id: bytes, source: Source) -> Flow[tuple[bytes, FileManifest]]:
-        digest = yield from _hash(self._core, source.path)
-        id_ = self._core.random(16)
-        manifest = FileManifest(
-            blob_id=self._core.random(16),
-            name=source.path.name.encode("utf-8", "replace").decode()[-255:],
-            size=source.size,
-            sha256=digest,
-            key=filecipher.new_key(),
+    def _take(self, key: Key) -> bool:
+        """Make one of ours this run's own to send."""
+        if key[1] in self._sending or not self.claim(key[1]):
+            return False
+        self._sending.add(key[1])
+        return True
+
+    def _release(self, key: Key) -> None:
+        self._sending.discard(key[1])
+        self.unclaim(key[1])
+
+    def _sent(self, key: Key) -> bytes:
+        state, reason = self._db.row(
+            "SELECT state, reason FROM files WHERE log_id = ? AND id = ?", *key
         )
-        with self._db.transaction():
-            self._db.run(
-                "INSERT INTO files(log_id, id, incoming, manifest, source, source_mark, state, at)"
-                " VALUES(?, ?, 0, ?, ?, ?, 'sending', ?)",
-                log_id, id_, encode_content(manifest), str(source.path), source.mark,
-                self._core.now(),
-            )  # fmt: skip
-        return id_, manifest
+        if state != "sent":
+            raise ChatSecureError(f"the file was not sent: {reason or state}")
+        return key[1]
 
-    def _upload(
-        self, log_id: bytes, source: Source, manifest: FileManifest, progress: Progress | None
-    ) -> Flow[None]:
-        layout = Layout.of(manifest.size)
-        announce = m.BlobCreate(
-            manifest.blob_id, log_id, layout.blob_bytes, layout.segment_cipher_bytes
-        )
-        for _ in range(MAX_ROUNDS):
-            state = yield self._core.ask(announce)
-            if not isinstance(state, m.BlobState):
-                raise ProtocolError("the server answered an upload with something else")
-            if state.complete:
-                if progress is not None:
-                    progress(manifest.size, manifest.size)
-                return
-            yield from self._upload_from(state.segments, source, manifest, layout, progress)
-        raise FileProblem("the server does not keep what is uploaded; try again later")
+    def _send(self, key: Key, progress: Progress | None) -> Flow[None]:
+        """Bring one of ours through; it is ours to do."""
 
-    def _upload_from(
-        self,
-        first: int,
-        source: Source,
-        manifest: FileManifest,
-        layout: Layout,
-        progress: Progress | None,
-    ) -> Flow[None]:
-        under_way: deque[Ticket] = deque()
-        try:
-            file = source.path.open("rb")
-        except OSError as error:
-            raise FileProblem(f"{source.path} cannot be read: {error.strerror}") from None
-        with file:
+        def report(done: int, total: int) -> None:
             if progress is not None:
-                progress(min(first * SEGMENT_BYTES, layout.size), layout.size)
-            file.seek(first * SEGMENT_BYTES)
-            for segment in range(first, layout.segments):
-                plain = file.read(SEGMENT_BYTES)
-                if look_at(source.path).mark != source.mark:
-                    raise FileProblem(f"{source.path} was changed while it was being sent")
-                cipher = filecipher.encrypt_segment(
-                    manifest.key, manifest.blob_id, segment, layout, plain
-                )
-                start = segment * layout.segment_cipher_bytes
-                for offset in range(0, len(cipher), m.MAX_BLOB_CHUNK_BYTES):
-                    if len(under_way) >= CHUNKS_UNDER_WAY:
-                        yield under_way.popleft()
-                    data = cipher[offset : offset + m.MAX_BLOB_CHUNK_BYTES]
-                    put = m.BlobPut(manifest.blob_id, start + offset, data)
-                    under_way.append(self._core.ask(put))
-                if progress is not None:
-                    progress(min(segment * SEGMENT_BYTES + len(plain), layout.size), layout.size)
-            while under_way:
-                yield under_way.popleft()
+                progress(done, total)
+            self.progress(key, "sending", done)
+
+        try:
+            if self._state(key) != "sending":
+                return
+            yield from files_send.bring(self.core, *key, report)
+            with self._db.transaction():
+                if self._set(key, "sent", "sending"):
+                    self.tell(key, state="sent")
+        except ChatSecureError as error:
+            if not _helps_later(error):
+                self._give_up(key, error)
+            raise
+        finally:
+            self._release(key)
+
+    def _give_up(self, key: Key, error: ChatSecureError) -> None:
+        """Our file does not get through: forget it, or tell those who know of it."""
+        with self._db.transaction():
+            if not self._set(key, "failed", "sending", reason=reason_of(error)):
+                return
+            self._db.run("UPDATE files SET drop_blob = 1 WHERE log_id = ? AND id = ?", *key)
+            if not self._db.row("SELECT 1 FROM messages WHERE log_id = ? AND id = ?", *key):
+                return
+            self.tell(key, state="failed", reason=reason_of(error))
+            self._note(key, FileFate.FAILED, reason_of(error))
+        self.core.defer(self.core.pump)
 
     # --- receiving ----------------------------------------------------------------------------
 
+    def offered(self, sender: MemberIdentity, manifest: FileManifest) -> bool:
+        """A file is offered: whether it waits for the person's word before it is fetched."""
+        limit = self._db.get("setting auto_save_limit")
+        if manifest.size > (AUTO_SAVE_LIMIT if limit in (None, "") else int(limit)):
+            return True
+        asks = str(self._db.get("setting ask_first") or "").casefold() in ("1", "true", "yes", "on")
+        return asks and not self._known(sender)
+
+    def _known(self, sender: MemberIdentity) -> bool:
+        """Somebody we verified or have written to in private is no stranger."""
+        contact = contacts.get(self._db, sender.name)
+        if sender.identity_fingerprint == self.core.me.fingerprint:
+            return True
+        if contact is not None and contact.verified:
+            return True
+        chat = conversations.find(self._db, "@" + fold_name(sender.name))
+        return chat is not None and bool(
+            self._db.row("SELECT 1 FROM messages WHERE log_id = ? AND mine = 1", chat.log_id)
+        )
+
     def pump(self) -> None:
-        """Begin fetching what was offered, a few files at a time."""
-        core = self._core
-        if not core.options.receive_files or self.downloads is None or not core.online:
+        """Start what can go on now: files to fetch, uploads that broke off, blobs to delete."""
+        core = self.core
+        if not core.online:
             return
-        free = DOWNLOADS_AT_ONCE - len(self._running)
-        if free <= 0:
+        self._stop_unwanted()
+        for log_id, id_, manifest in self._db.rows(
+            "SELECT log_id, id, manifest FROM files WHERE drop_blob = 1 LIMIT 64"
+        ):
+            self._drop_blob((bytes(log_id), bytes(id_)), bytes(manifest))
+        if not core.options.receive_files or self.downloads is None:
             return
-        waiting = [
-            (bytes(log_id), bytes(id_))
-            for log_id, id_ in self._db.rows(
-                "SELECT log_id, id FROM files WHERE incoming = 1"
-                " AND state IN ('offered', 'receiving') ORDER BY at LIMIT ?",
-                DOWNLOADS_AT_ONCE + len(self._running),
-            )
-        ]
-        waiting = [key for key in waiting if key not in self._running][:free]
-        if not waiting or not self.may_receive():
-            return
-        for key in waiting:
-            self._running.add(key)
-            core.scheduler.start(self._receive(*key), partial(self._ended, key))
+        self._pump_receiving()
+        self._pump_sending()
 
-    def _ended(self, key: tuple[bytes, bytes], operation: Operation[None]) -> None:
-        self._running.discard(key)
-        error = operation.error
-        if error is None:
-            return
-        if not isinstance(error, (ChatSecureError, OSError)):
-            raise error
-        with self._db.transaction():
-            self._db.run("UPDATE files SET state = 'failed' WHERE log_id = ? AND id = ?", *key)
-            self._tell(*key, state="failed", reason=_reason(error))
+    def _pump_receiving(self) -> None:
+        for small in (True, False):
+            running = sum((key in self._small) is small for key in self._running)
+            free = (SMALL_AT_ONCE if small else LARGE_AT_ONCE) - running
+            for key in self._waiting(small, len(self._running) + free) if free > 0 else ():
+                if key in self._running or free <= 0:
+                    continue
+                if not self.may_receive():
+                    return
+                if small:
+                    self._small.add(key)
+                free -= 1
+                self._start(key, self._receive(key))
 
-    def _receive(self, log_id: bytes, id_: bytes) -> Flow[None]:
-        found = self._db.row(
-            "SELECT manifest, state, path, segments FROM files WHERE log_id = ? AND id = ?",
-            log_id, id_,
+    def _waiting(self, small: bool, count: int) -> list[Key]:
+        rows = self._db.rows(
+            "SELECT log_id, id FROM files WHERE incoming = 1 AND held = 0 AND (size < ?) = ?"
+            " AND (state IN ('offered', 'receiving') OR (state = 'failed' AND retry_at <= ?))"
+            " ORDER BY at LIMIT ?",
+            SMALL_BYTES, int(small), self.core.now(), count,
         )  # fmt: skip
-        manifest = decode_content(bytes(found[0]))
-        assert isinstance(manifest, FileManifest)
-        assert self.downloads is not None
-        layout = Layout.of(manifest.size)
-        self.downloads.mkdir(parents=True, exist_ok=True)
-        part = self.downloads / f".{id_.hex()}{PART_SUFFIX}"
-        saved = Path(found[2]) if found[2] else None
-        if saved is not None and saved.exists() and part.exists() and saved.samefile(part):
-            part.unlink()
-        if saved is not None and not part.exists() and (yield from self._is(saved, manifest)):
-            # We died while renaming, or before writing that down.
-            self._finish(log_id, id_, manifest, saved)
+        return [(bytes(log_id), bytes(id_)) for log_id, id_ in rows]
+
+    def _pump_sending(self) -> None:
+        """Go on with uploads that another run, or another process that died, had begun."""
+        for log_id, id_ in self._db.rows(
+            "SELECT log_id, id FROM files WHERE incoming = 0 AND state = 'sending'"
+            " AND coalesce(retry_at, 0) <= ? ORDER BY at LIMIT ?",
+            self.core.now(), LARGE_AT_ONCE,
+        ):  # fmt: skip
+            key = (bytes(log_id), bytes(id_))
+            if key not in self._running and self._take(key):
+                self._start(key, self._send(key, None))
+
+    def _start(self, key: Key, flow: Flow[None]) -> None:
+        operation = self.core.scheduler.start(flow, partial(self._ended, key))
+        if not operation.done:
+            self._running[key] = operation
+
+    def _ended(self, key: Key, operation: Operation[None]) -> None:
+        self._running.pop(key, None)
+        self._small.discard(key)
+        self._told.pop(key, None)
+        error = operation.error
+        if error is not None and not isinstance(error, (ChatSecureError, OSError)):
+            raise error
+        if error is not None:
+            self._failed(key, error)
+
+    def _failed(self, key: Key, error: ChatSecureError | OSError) -> None:
+        found = self._db.row(
+            "SELECT incoming, state, tries FROM files WHERE log_id = ? AND id = ?", *key
+        )
+        if found is None or found[1] not in ("offered", "receiving", "failed", "sending"):
             return
-        first = int(found[3]) if part.exists() else 0
-        if found[1] == "offered":
-            with self._db.transaction():
-                self._set(log_id, id_, "receiving", segments=0)
-                self._tell(log_id, id_, state="receiving")
-        _check_room(self.downloads, manifest.size - first * SEGMENT_BYTES)
-        yield from self._fetch(log_id, id_, manifest, layout, part, first)
-        if not (yield from self._is(part, manifest)):
-            part.unlink(missing_ok=True)
-            raise FileProblem("what arrived is not the file that was announced (SHA-256 differs)")
-        path = self._save(log_id, id_, manifest, part)
-        self._finish(log_id, id_, manifest, path)
-
-    def _is(self, path: Path, manifest: FileManifest) -> Flow[bool]:
-        if not path.is_file() or path.stat().st_size != manifest.size:
-            return False
-        return (yield from _hash(self._core, path)) == manifest.sha256
-
-    def _fetch(
-        self,
-        log_id: bytes,
-        id_: bytes,
-        manifest: FileManifest,
-        layout: Layout,
-        part: Path,
-        first: int,
-    ) -> Flow[None]:
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-        with os.fdopen(descriptor, "r+b") as file:
-            for segment in range(first, layout.segments):
-                cipher = yield from self._fetch_segment(manifest, layout, segment)
-                plain = filecipher.decrypt_segment(
-                    manifest.key, manifest.blob_id, segment, layout, cipher
-                )
-                file.seek(segment * SEGMENT_BYTES)
-                file.write(plain)
-                file.flush()
-                os.fsync(file.fileno())
-                with self._db.transaction():
-                    self._set(log_id, id_, "receiving", segments=segment + 1)
-            file.truncate(manifest.size)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _fetch_segment(self, manifest: FileManifest, layout: Layout, segment: int) -> Flow[bytes]:
-        start = segment * layout.segment_cipher_bytes
-        length = filecipher.cipher_bytes(layout.plain_bytes(segment))
-        asked: deque[Ticket] = deque()
-        data = bytearray()
-        offset = 0
-        while len(data) < length:
-            while offset < length and len(asked) < CHUNKS_UNDER_WAY:
-                size = min(m.MAX_BLOB_CHUNK_BYTES, length - offset)
-                asked.append(self._core.ask(m.BlobGet(manifest.blob_id, start + offset, size)))
-                offset += size
-            ticket = asked.popleft()
-            while True:
-                try:
-                    reply = yield ticket
-                    break
-                except Refused as error:
-                    if error.code is not ErrorCode.NOT_YET:
-                        raise
-                    yield from pause(self._core, NOT_YET_MS)
-                    ticket = self._core.ask(ticket.message)
-            if (
-                not isinstance(reply, m.BlobData)
-                or not isinstance(ticket.message, m.BlobGet)
-                or len(reply.data) != ticket.message.length
-            ):
-                raise ProtocolError("the server answered with another part of a file")
-            data += reply.data
-        return bytes(data)
-
-    def _save(self, log_id: bytes, id_: bytes, manifest: FileManifest, part: Path) -> Path:
-        """Give the part its name: a safe one, never one that is there already."""
-        name = safe_filename(manifest.name)
-        stem, suffix = Path(name).stem, Path(name).suffix
-        for number in range(1, 10_000):
-            path = part.with_name(name if number == 1 else f"{stem} ({number}){suffix}")
-            with self._db.transaction():
-                self._db.run(
-                    "UPDATE files SET path = ? WHERE log_id = ? AND id = ?", str(path), log_id, id_
-                )
-            if _rename_new(part, path):
-                return path
-        raise FileProblem(f"there are too many files called {name}")
-
-    def _finish(self, log_id: bytes, id_: bytes, manifest: FileManifest, path: Path) -> None:
+        incoming, _, tries = found
+        retry = None
+        if _helps_later(error):
+            retry = self.core.now() + min(RETRY_MS << min(tries, 10), RETRY_MOST_MS)
         with self._db.transaction():
             self._db.run(
-                "UPDATE files SET state = 'received', path = ? WHERE log_id = ? AND id = ?",
-                str(path), log_id, id_,
+                "UPDATE files SET retry_at = ?, tries = tries + 1 WHERE log_id = ? AND id = ?",
+                retry, *key,
             )  # fmt: skip
-            self._tell(log_id, id_, state="received", path=str(path))
-            row = conversations.get(self._db, log_id)
+            if not incoming:
+                return
+            self._set(key, "failed", reason=reason_of(error))
+            if not tries:
+                self.tell(key, state="failed", reason=reason_of(error))
+                self._note(key, FileFate.FAILED, reason_of(error))
+        self.core.defer(self.core.pump)
+
+    def next_retry(self) -> int | None:
+        """When something that failed is to be tried again."""
+        if not self.core.online or self.downloads is None or not self.core.options.receive_files:
+            return None
+        at = self._db.value(
+            "SELECT min(retry_at) FROM files WHERE retry_at > ?"
+            " AND ((state = 'failed' AND incoming = 1) OR state = 'sending')",
+            self.core.now(),
+        )
+        return None if at is None else int(at)
+
+    def _receive(self, key: Key) -> Flow[None]:
+        state, path, segments = self._db.row(
+            "SELECT state, path, segments FROM files WHERE log_id = ? AND id = ?", *key
+        )
+        manifest = self.manifest(key)
+        assert self.downloads is not None
+        self.downloads.mkdir(parents=True, exist_ok=True)
+        part = self._part(key)
+        saved = Path(path) if path else None
+        if saved is not None and saved.exists() and part.exists() and saved.samefile(part):
+            part.unlink()
+        if saved is not None and not part.exists() and (
+            yield from is_whole(self.core, saved, manifest)
+        ):  # fmt: skip
+            # We died while renaming, or before writing that down.
+            self._finish(key, manifest, saved)
+            return
+        if state != "receiving":
+            with self._db.transaction():
+                self._set(key, "receiving")
+                self.tell(key, state="receiving")
+        yield from files_receive.fetch(self, key, manifest, part, int(segments))
+        for free in free_names(self.downloads, manifest.name):
+            with self._db.transaction():
+                self._db.run(
+                    "UPDATE files SET path = ? WHERE log_id = ? AND id = ?", str(free), *key
+                )
+            if (yield self.core.work(partial(rename_new, part, free))):
+                self._finish(key, manifest, free)
+                return
+        raise NoRoom(f"there are too many files called {safe_filename(manifest.name)}")
+
+    def _finish(self, key: Key, manifest: FileManifest, path: Path) -> None:
+        with self._db.transaction():
+            if not self._set(key, "received", "offered", "receiving", "failed"):
+                return
+            self._db.run(
+                "UPDATE files SET path = ?, retry_at = NULL WHERE log_id = ? AND id = ?",
+                str(path), *key,
+            )  # fmt: skip
+            self.tell(key, state="received", path=str(path))
+            row = conversations.get(self._db, key[0])
             if row is not None and row.state == conversations.ACTIVE:
-                self._core.outbox.queue_file_receipt(row, id_, manifest.sha256)
-        self._core.outbox.pump()
+                self.core.outbox.queue_file_receipt(row, key[1], manifest.sha256)
+        self.core.outbox.pump()
 
-    def _set(self, log_id: bytes, id_: bytes, state: str, *, segments: int) -> None:
-        self._db.run(
-            "UPDATE files SET state = ?, segments = ? WHERE log_id = ? AND id = ?",
-            state, segments, log_id, id_,
-        )  # fmt: skip
+    def _part(self, key: Key) -> Path:
+        assert self.downloads is not None
+        return self.downloads / f".{key[1].hex()}{PART_SUFFIX}"
 
-    def _tell(self, log_id: bytes, id_: bytes, **more: Any) -> None:
-        """Emit a file event; in a transaction."""
+    def segments(self, key: Key, count: int) -> None:
+        """So many segments of a file are on disk."""
+        with self._db.transaction():
+            self._db.run("UPDATE files SET segments = ? WHERE log_id = ? AND id = ?", count, *key)
+
+    # --- what the person wants ----------------------------------------------------------------
+
+    def accept(self, id_: bytes) -> None:
+        """See `Client.accept_file`."""
+        key, incoming, state = self._find(id_)
+        if not incoming:
+            raise Usage("this is a file of your own")
+        if state in ("received", "receiving"):
+            return
+        if state == "cancelled" and self._withdrawn(key):
+            raise Usage("its sender has taken this file back", hint="ask for it again")
+        with self._db.transaction():
+            self._db.run(
+                "UPDATE files SET state = 'offered', held = 0, tries = 0, retry_at = NULL"
+                " WHERE log_id = ? AND id = ?", *key,
+            )  # fmt: skip
+        self.core.pump()
+
+    def decline(self, id_: bytes) -> None:
+        """See `Client.decline_file`."""
+        key, incoming, state = self._find(id_)
+        if not incoming:
+            raise Usage("this is a file of your own", hint="cancel it instead")
+        self._turn_down(key, state, "declined", FileFate.DECLINED)
+
+    def cancel(self, id_: bytes) -> None:
+        """See `Client.cancel_file`."""
+        key, incoming, state = self._find(id_)
+        if incoming:
+            self._turn_down(key, state, "cancelled", FileFate.CANCELLED)
+        elif state in ("sending", "sent"):
+            with self._db.transaction():
+                self._set(key, "cancelled")
+                self._db.run("UPDATE files SET drop_blob = 1 WHERE log_id = ? AND id = ?", *key)
+                self.tell(key, state="cancelled")
+                if self._db.row("SELECT 1 FROM messages WHERE log_id = ? AND id = ?", *key):
+                    self._note(key, FileFate.CANCELLED)
+            self.core.pump()
+
+    def _turn_down(self, key: Key, state: str, to: str, fate: FileFate) -> None:
+        if state == "received":
+            raise Usage("this file is here already", hint="delete it if you do not want it")
+        if state in ("declined", "cancelled"):
+            return
+        with self._db.transaction():
+            self._set(key, to)
+            self.tell(key, state=to)
+            self._note(key, fate)
+        self.core.pump()
+        self._forget_part(key)
+
+    def _find(self, id_: bytes) -> tuple[Key, bool, str]:
+        found = self._db.row("SELECT log_id, incoming, state FROM files WHERE id = ?", id_)
+        if found is None:
+            raise NotFound(f"there is no file {message_id(id_)} here")
+        return (bytes(found[0]), id_), bool(found[1]), found[2]
+
+    def _withdrawn(self, key: Key) -> bool:
+        return bool(self._db.value("SELECT reason FROM files WHERE log_id = ? AND id = ?", *key))
+
+    def _forget_part(self, key: Key) -> None:
+        if self.downloads is not None:
+            self._part(key).unlink(missing_ok=True)
+
+    # --- what others say ----------------------------------------------------------------------
+
+    def noted(self, row: Conversation, sender: MemberIdentity, note: FileNote) -> str | None:
+        """Somebody says what becomes of a file; in the entry's transaction.
+
+        Returns:
+            What to tell of a file of ours: `declined`, `cancelled` or `failed`.
+        """
+        key = (row.log_id, note.of)
         found = self._db.row(
-            "SELECT f.manifest, m.sender, m.seq FROM files f"
-            " JOIN messages m ON m.log_id = f.log_id AND m.id = f.id"
-            " WHERE f.log_id = ? AND f.id = ?",
-            log_id, id_,
+            "SELECT m.mine, m.sender, f.state, f.incoming FROM messages m"
+            " JOIN files f ON f.log_id = m.log_id AND f.id = m.id WHERE m.log_id = ? AND m.id = ?",
+            *key,
+        )
+        if found is None:
+            return None
+        mine, owner, state, incoming = found
+        if fold_name(owner) == fold_name(sender.name):
+            if incoming and state in ("offered", "receiving", "failed", "declined", "cancelled"):
+                gone = "cancelled" if note.fate is FileFate.CANCELLED else "failed"
+                reason = note.reason or "its sender took it back"
+                self._set(key, gone, reason=reason)
+                self._db.run("UPDATE files SET retry_at = NULL WHERE log_id = ? AND id = ?", *key)
+                if state not in ("declined", "cancelled"):
+                    self.tell(key, state=gone, reason=reason)
+                self.core.defer(self._stop_unwanted)
+                self.core.defer(lambda: self._forget_part(key))
+            return None
+        if not mine or incoming:
+            return None
+        fate = note.fate.name.lower()
+        self.device_done(key, sender.device_id, fate)
+        return fate
+
+    def device_done(self, key: Key, device_id: bytes, state: str) -> None:
+        """A device has a file of ours, or does not take it: once all have said so, the server
+        need not keep it. In a transaction."""
+        self._db.run(
+            "INSERT INTO file_devices(log_id, id, device_id, state) VALUES(?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET state = excluded.state",
+            *key, device_id, state,
         )  # fmt: skip
-        row: Conversation | None = conversations.get(self._db, log_id)
+        if state == "failed":
+            return
+        open_ = self._db.row(
+            "SELECT 1 FROM members m WHERE m.log_id = ?1 AND m.device_id <> ?3 AND NOT EXISTS("
+            "SELECT 1 FROM file_devices d WHERE d.log_id = ?1 AND d.id = ?2"
+            " AND d.device_id = m.device_id AND d.state <> 'failed') LIMIT 1",
+            *key, self.core.me.device_id,
+        )  # fmt: skip
+        if open_ is None:
+            self._db.run(
+                "UPDATE files SET drop_blob = 1 WHERE log_id = ? AND id = ? AND state = 'sent'",
+                *key,
+            )
+            self.core.defer(self.core.pump)
+
+    def received_by(self, id_: bytes) -> int:
+        """How many people have confirmed a whole file of ours."""
+        return int(self._db.value("SELECT count(*) FROM file_receipts WHERE id = ?", id_))
+
+    def deleted(self, log_id: bytes, id_: bytes) -> None:
+        """The message of a file was deleted; in a transaction."""
+        key = (log_id, id_)
+        if self._set(key, "cancelled", "offered", "receiving", "failed", reason="deleted"):
+            self.core.defer(self._stop_unwanted)
+            self.core.defer(lambda: self._forget_part(key))
+        if self._db.run(
+            "UPDATE files SET drop_blob = 1 WHERE log_id = ? AND id = ? AND incoming = 0"
+            " AND state IN ('sending', 'sent')", *key,
+        ):  # fmt: skip
+            self._set(key, "cancelled", "sending")
+            self.core.defer(self.core.pump)
+
+    def _stop_unwanted(self) -> None:
+        """Give up what the person, or the other side, does not want any more."""
+        for key, operation in list(self._running.items()):
+            if self._state(key) in ("declined", "cancelled"):
+                operation.cancel()
+                self._forget_part(key)
+
+    def _drop_blob(self, key: Key, manifest: bytes) -> None:
+        content = decode_content(manifest)
+        if key in self._dropping or not isinstance(content, FileManifest):
+            return
+        self._dropping.add(key)
+
+        def done(ticket: Any) -> None:
+            self._dropping.discard(key)
+            error = ticket.error
+            if error is None or (isinstance(error, Refused) and error.code is ErrorCode.NOT_FOUND):
+                with self._db.transaction():
+                    self._db.run("UPDATE files SET drop_blob = 0 WHERE log_id = ? AND id = ?", *key)
+
+        self.core.ask(m.BlobDelete(content.blob_id), done)
+
+    # --- rows and events ----------------------------------------------------------------------
+
+    def manifest(self, key: Key) -> FileManifest:
+        """A file's manifest."""
+        row = self._db.row("SELECT manifest FROM files WHERE log_id = ? AND id = ?", *key)
+        manifest = decode_content(bytes(row[0]))
+        assert isinstance(manifest, FileManifest)
+        return manifest
+
+    def _state(self, key: Key) -> str:
+        found = self._db.value("SELECT state FROM files WHERE log_id = ? AND id = ?", *key)
+        return str(found or "")
+
+    def _set(self, key: Key, state: str, *before: str, reason: str = "") -> bool:
+        """Set a state, if it was one of these (or any); in a transaction."""
+        allowed = f" AND state IN ({', '.join('?' * len(before))})" if before else ""
+        return bool(
+            self._db.run(
+                f"UPDATE files SET state = ?, reason = ? WHERE log_id = ? AND id = ?{allowed}",
+                state, reason, *key, *before,
+            )
+        )  # fmt: skip
+
+    def _note(self, key: Key, fate: FileFate, reason: str = "") -> None:
+        """Tell the others what becomes of a file; in a transaction."""
+        row = conversations.get(self._db, key[0])
+        if row is not None and row.state == conversations.ACTIVE:
+            self.core.outbox.queue(row.log_id, FileNote(key[1], fate, reason[:200]))
+
+    def progress(self, key: Key, state: str, done: int) -> None:
+        """Tell how far a file is, not too often."""
+        now = self.core.now()
+        if now - self._told.setdefault(key, now) >= PROGRESS_MS:
+            self._told[key] = now
+            self.tell(key, state=state, done=done)
+
+    def tell(self, key: Key, **more: Any) -> None:
+        """Emit a file's event."""
+        found = self._db.row(
+            "SELECT f.manifest, coalesce(m.sender, ''), m.seq, f.incoming, f.held FROM files f"
+            " LEFT JOIN messages m ON m.log_id = f.log_id AND m.id = f.id"
+            " WHERE f.log_id = ? AND f.id = ?",
+            *key,
+        )
+        row: Conversation | None = conversations.get(self._db, key[0])
         manifest = decode_content(bytes(found[0])) if found else None
         if row is None or not isinstance(manifest, FileManifest):
             return
-        self._core.emit(
+        self.core.emit(
             FileEvent(
-                at=stamp(self._core.now()),
-                id=message_id(id_),
+                at=stamp(self.core.now()),
+                id=message_id(key[1]),
                 conversation=row.name,
-                sender=found[1],
+                sender=found[1] or self.core.me.name,
                 seq=found[2],
                 name=safe_filename(manifest.name),
                 size=manifest.size,
                 sha256=manifest.sha256.hex(),
+                held=bool(found[4]),
+                mine=not found[3],
                 **more,
             )
         )
 
 
-def _rename_new(part: Path, path: Path) -> bool:
-    """Rename without ever replacing anything; False where the name is taken."""
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        return False
-    except OSError:
-        # No hard links here (FAT, some network disks): reserve the name, then replace our own.
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            return False
-        part.replace(path)
-    else:
-        part.unlink()
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    return True
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    import shutil
-
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise FileProblem(
-            f"there is not enough room in {folder}: {needed} bytes are needed, {free} are free"
-        )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        if error.errno == errno.ENOSPC:
-            return "the disk is full"
-        return f"the file cannot be written: {error.strerror}"
-    return str(error)
+def _helps_later(error: Exception) -> bool:
+    """Whether trying again, later, may help."""
+    if isinstance(error, Refused):
+        return error.code in LATER or error.code is ErrorCode.STORAGE_FULL
+    return isinstance(error, NoRoom | OSError)

@@ -3,6 +3,7 @@
 A flow yields what it waits for and is resumed when that has come:
 
     reply = yield core.ask(GetUser(name))            # a Ticket: the answer, or the error raised
+    digest = yield core.work(job)                    # a Work: done in a thread beside
     yield Until(lambda: core.online)                 # a condition, looked at after every input
     yield Until(condition, deadline=core.now() + 30_000)   # NotInTime when it runs out
 
@@ -22,10 +23,12 @@ T = TypeVar("T")
 class Ticket:
     """One request that was asked and its answer, when it is there."""
 
-    __slots__ = ("done", "error", "message", "on_done", "reply")
+    __slots__ = ("done", "error", "message", "on_done", "once", "reply")
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, *, once: bool = False) -> None:
         self.message = message
+        self.once = once
+        """It is not asked again on another connection."""
         self.reply: Message | None = None
         self.error: ChatSecureError | None = None
         self.done = False
@@ -36,6 +39,28 @@ class Ticket:
         self.reply, self.error, self.done = reply, error, True
         if self.on_done is not None:
             self.on_done(self)
+
+
+class Work:
+    """Something slow (a disk, a cipher) that is done beside, and what came of it."""
+
+    __slots__ = ("done", "error", "result")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def run(self, job: Callable[[], Any]) -> None:
+        """Do it, in whatever thread; `end` follows in the core's."""
+        try:
+            self.result = job()
+        except Exception as error:  # noqa: BLE001 - raised where the flow waits
+            self.error = error
+
+    def end(self) -> None:
+        """What came of it may be taken."""
+        self.done = True
 
 
 class Until:
@@ -51,7 +76,7 @@ class Until:
         self.what = what or "it took too long"
 
 
-Waiting = Ticket | Until
+Waiting = Ticket | Work | Until
 Flow = Generator[Waiting, Any, T]
 
 
@@ -72,7 +97,7 @@ class Operation(Generic[T]):
         self.waiting: Waiting | None = None
         """What it waits for now."""
 
-    def step(self, value: Any = None, error: ChatSecureError | None = None) -> None:
+    def step(self, value: Any = None, error: Exception | None = None) -> None:
         """Resume with a value or an error, until it waits again or ends."""
         self.waiting = None
         try:
@@ -134,6 +159,8 @@ class Scheduler:
         match operation.waiting:
             case Ticket(done=True) as ticket:
                 operation.step(ticket.reply, ticket.error)
+            case Work(done=True) as work:
+                operation.step(work.result, work.error)
             case Until() as until if until.condition():
                 operation.step()
             case Until(deadline=int(deadline)) as until if self._now() >= deadline:

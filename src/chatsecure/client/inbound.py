@@ -19,6 +19,7 @@ from .content import (
     Delete,
     Edit,
     FileManifest,
+    FileNote,
     Leave,
     Reaction,
     Receipt,
@@ -138,6 +139,8 @@ class Inbound:
                 about.status_arrived(self._core, sender, content, self._common(row, entry, sender))
             case Receipt():
                 self._receipt(row, entry, sender, content)
+            case FileNote():
+                self._file_note(row, entry, sender, content)
             case Leave():
                 verify_login(
                     signature_key, leave_statement(row.log_id, sender.device_id), content.signature
@@ -198,10 +201,11 @@ class Inbound:
         name = safe_filename(content.name)
         if not self._insert(row, entry, sender, FILE, content, name):
             return
+        held = self._core.files.offered(sender, content)
         self._db.run(
-            "INSERT OR IGNORE INTO files(log_id, id, incoming, manifest, state, at)"
-            " VALUES(?, ?, 1, ?, 'offered', ?)",
-            row.log_id, entry.append_id, encode_content(content), entry.at,
+            "INSERT OR IGNORE INTO files(log_id, id, incoming, manifest, state, at, size, held)"
+            " VALUES(?, ?, 1, ?, 'offered', ?, ?, ?)",
+            row.log_id, entry.append_id, encode_content(content), entry.at, content.size, held,
         )  # fmt: skip
         self._core.emit(
             FileEvent(
@@ -210,6 +214,36 @@ class Inbound:
                 size=content.size,
                 sha256=content.sha256.hex(),
                 state="offered",
+                held=held,
+            )
+        )
+
+    def _file_note(
+        self, row: Conversation, entry: m.Entry, sender: MemberIdentity, note: FileNote
+    ) -> None:
+        told = self._core.files.noted(row, sender, note)
+        if told is not None:
+            self._tell_file(row, entry, sender, note.of, told, note.reason or None)
+
+    def _tell_file(
+        self, row: Conversation, entry: m.Entry, sender: MemberIdentity, id_: bytes, state: str,
+        reason: str | None = None,
+    ) -> None:  # fmt: skip
+        """Tell who has a file of ours, or does not get it, and how many have it."""
+        name, seq = self._db.row(
+            "SELECT text, seq FROM messages WHERE log_id = ? AND id = ?", row.log_id, id_
+        )
+        self._core.emit(
+            ReceiptEvent(
+                **self._common(row, entry, sender) | {"id": None},
+                of=message_id(id_),
+                state=state,
+                name=name,
+                have=self._core.files.received_by(id_),
+                people=conversations.delivery(
+                    self._db, row.log_id, seq or 0, self._core.me.folded
+                ).people,
+                reason=reason,
             )
         )
 
@@ -274,14 +308,9 @@ class Inbound:
             "INSERT OR IGNORE INTO file_receipts(log_id, id, folded, at) VALUES(?, ?, ?, ?)",
             row.log_id, id_, fold_name(sender.name), entry.at,
         )  # fmt: skip
+        self._core.files.device_done((row.log_id, id_), sender.device_id, "received")
         if new:
-            self._core.emit(
-                ReceiptEvent(
-                    **self._common(row, entry, sender) | {"id": None},
-                    of=message_id(id_),
-                    state="received",
-                )
-            )
+            self._tell_file(row, entry, sender, id_, "received")
 
     def _leave(
         self, row: Conversation, entry: m.Entry, sender: MemberIdentity, content: Leave

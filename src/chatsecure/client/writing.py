@@ -1,9 +1,6 @@
-"""The facade's part for what we say: texts, files, edits, reactions, being away, and how far each
+"""The facade's part for what we say: texts, edits, reactions, being away, and how far each
 has come.
 """
-
-from collections.abc import Callable
-from pathlib import Path
 
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, Refused, Usage
@@ -13,9 +10,6 @@ from .content import Text1, Typing
 from .facade import Facade, raw_id
 from .history import HistoryLine, Reach
 from .inbound import TEXT
-
-Progress = Callable[[int, int], None]
-"""Called with bytes done and bytes in all."""
 
 
 class Writing(Facade):
@@ -84,20 +78,6 @@ class Writing(Facade):
             return done[state] >= line.people
 
         await self._driver.until(reached, timeout, what=f"not {state} in time; it stays queued")
-
-    async def send_file(self, target: str, path: Path, *, progress: Progress | None = None) -> str:
-        """Upload a file and post it. Goes on where an earlier try broke off. Gives its id.
-
-        Raises:
-            NotFound: no such target or file.
-            Usage: no plain readable file.
-            Refused: a quota.
-        """
-        from .files import look_at
-
-        look_at(path)
-        log_id = await self._log(target)
-        return (await self.run(self._core.files.send(log_id, path, progress))).hex()
 
     def edit(self, id_: str, text: str) -> None:
         """Give a message of ours another text (see `about.edit`)."""

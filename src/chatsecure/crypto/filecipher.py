@@ -6,6 +6,7 @@ sent, fetched and checked one by one, and a cut, swapped or foreign one does not
 segment is padded: its length says little about the file's.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -86,6 +87,23 @@ def encrypt_segment(
     return encryptor.update(padded) + encryptor.finalize()
 
 
+def decrypt_parts(
+    key: bytes, blob_id: bytes, segment: int, layout: Layout, chunks: Iterable[bytes]
+) -> Iterator[bytes]:
+    """One segment's plaintext, padding included, piece by piece as its ciphertext is given.
+
+    Raises:
+        CannotOpen: it was changed, cut, or belongs elsewhere; what was given before does not count.
+    """
+    decryptor = Cobblestone256Decryptor(key, _context(blob_id, segment, layout))
+    try:
+        for chunk in chunks:
+            yield decryptor.update(chunk)
+        yield decryptor.finalize()
+    except (InvalidTag, ValueError):
+        raise CannotOpen("a part of the file was changed on its way") from None
+
+
 def decrypt_segment(
     key: bytes, blob_id: bytes, segment: int, layout: Layout, ciphertext: bytes
 ) -> bytes:
@@ -94,9 +112,5 @@ def decrypt_segment(
     Raises:
         CannotOpen: it was changed, cut, or belongs elsewhere.
     """
-    decryptor = Cobblestone256Decryptor(key, _context(blob_id, segment, layout))
-    try:
-        plaintext = decryptor.update(ciphertext) + decryptor.finalize()
-    except (InvalidTag, ValueError):
-        raise CannotOpen("a part of the file was changed on its way") from None
+    plaintext = b"".join(decrypt_parts(key, blob_id, segment, layout, (ciphertext,)))
     return plaintext[: max(0, layout.size - segment * SEGMENT_BYTES)]

@@ -15,7 +15,7 @@ from sqlcipher3 import dbapi2 as sqlite
 
 from chatsecure.wire.errors import ChatSecureError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_MS = 20_000
 
 SCHEMA = """
@@ -164,7 +164,22 @@ CREATE TABLE files(
 CREATE TABLE events(n INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
 """
 
-MIGRATIONS: dict[int, str] = {1: SCHEMA}
+FILES_OF_BOTH_SIDES = """
+ALTER TABLE files ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE files ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE files ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE files ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE files ADD COLUMN retry_at INTEGER;
+ALTER TABLE files ADD COLUMN drop_blob INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX files_by_state ON files(state, incoming, at);
+CREATE INDEX files_to_drop ON files(drop_blob) WHERE drop_blob = 1;
+CREATE TABLE file_devices(
+  log_id BLOB NOT NULL, id BLOB NOT NULL, device_id BLOB NOT NULL, state TEXT NOT NULL,
+  PRIMARY KEY(log_id, id, device_id)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: dict[int, str] = {1: SCHEMA, 2: FILES_OF_BOTH_SIDES}
 """What brings the schema from version n-1 to n; each runs in one transaction."""
 
 

@@ -1,0 +1,242 @@
+"""Sending a file: look at it, hash it, announce it, tell the others, upload it segment by segment.
+
+The manifest is posted as soon as the server has agreed to take the blob, so that readers fetch
+while we still upload. What has been done is in the table `files`: an upload that broke off, in
+whatever process of the profile, goes on at the last segment that the server has on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatsecure.crypto import filecipher
+from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
+from chatsecure.wire import messages as m
+from chatsecure.wire.errors import (
+    ChatSecureError,
+    NotFound,
+    ProtocolError,
+    Unreachable,
+    Usage,
+)
+
+from . import conversations
+from .content import FileManifest, decode_content, encode_content
+from .display import safe_filename
+from .files_disk import FileProblem
+from .flow import Flow, Ticket, Until, Work
+from .inbound import FILE
+
+if TYPE_CHECKING:
+    from .core import Core
+
+CHUNKS_UNDER_WAY = 24
+"""Chunks without an answer: enough to go on while a segment is brought to the server's disk."""
+MAX_ROUNDS = 20
+"""How often an upload begins again where the server says it is, without a broken connection."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to send, as it is now."""
+
+    path: Path
+    size: int
+    mark: str
+    """Changes when the file does."""
+
+
+def look_at(path: Path) -> Source:
+    """Look at a file to send.
+
+    Raises:
+        NotFound: there is none.
+        Usage: it is a folder, a device, or may not be read.
+    """
+    try:
+        status = path.stat()
+        if path.is_dir():
+            raise Usage(f"{path} is a folder", hint="send its files, or pack it first")
+        if not path.is_file():
+            raise Usage(f"{path} is not a plain file")
+        with path.open("rb"):
+            pass
+    except FileNotFoundError:
+        raise NotFound(f"there is no file {path}") from None
+    except PermissionError:
+        raise Usage(f"{path} may not be read by you") from None
+    except OSError as error:
+        raise Usage(f"{path} cannot be read: {error.strerror}") from None
+    mark = f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+    return Source(path.resolve(), status.st_size, mark)
+
+
+def begin(core: Core, log_id: bytes, id_: bytes, source: Source) -> Flow[None]:
+    """Hash a file and write down that it is to be sent under this message id."""
+    digest = yield core.work(lambda: _hash(source.path))
+    manifest = FileManifest(
+        blob_id=core.random(16),
+        name=source.path.name.encode("utf-8", "replace").decode()[-255:],
+        size=source.size,
+        sha256=digest,
+        key=filecipher.new_key(),
+    )
+    with core.db.transaction():
+        core.db.run(
+            "INSERT INTO files"
+            "(log_id, id, incoming, manifest, source, source_mark, state, at, size)"
+            " VALUES(?, ?, 0, ?, ?, ?, 'sending', ?, ?)",
+            log_id, id_, encode_content(manifest), str(source.path), source.mark, core.now(),
+            source.size,
+        )  # fmt: skip
+
+
+def _hash(path: Path) -> bytes:
+    digest = sha256()
+    try:
+        with path.open("rb", buffering=0) as file:
+            buffer = bytearray(1024 * 1024)
+            while count := file.readinto(buffer):
+                digest.update(memoryview(buffer)[:count])
+    except OSError as error:
+        raise FileProblem(f"{path} cannot be read: {error.strerror}") from None
+    return digest.digest()
+
+
+def bring(core: Core, log_id: bytes, id_: bytes, progress: Progress) -> Flow[None]:
+    """Announce, post and upload a file that was begun.
+
+    Raises:
+        Refused: the server does not take it.
+        FileProblem: the file was changed or cannot be read.
+    """
+    found = core.db.row(
+        "SELECT manifest, source, source_mark FROM files WHERE log_id = ? AND id = ?", log_id, id_
+    )
+    manifest = decode_content(bytes(found[0]))
+    assert isinstance(manifest, FileManifest)
+    source = Source(Path(found[1]), manifest.size, found[2])
+    _check_unchanged(source)
+    layout = Layout.of(manifest.size)
+    announce = m.BlobCreate(
+        manifest.blob_id, log_id, layout.blob_bytes, layout.segment_cipher_bytes
+    )
+    rounds = 0
+    while rounds < MAX_ROUNDS:
+        state = yield core.ask(announce)
+        if not isinstance(state, m.BlobState):
+            raise ProtocolError("the server answered an upload with something else")
+        _post(core, log_id, id_, manifest)
+        if state.complete:
+            progress(manifest.size, manifest.size)
+            return
+        try:
+            yield from _upload(core, source, manifest, layout, state.segments, progress)
+            rounds += 1
+        except Unreachable:
+            # What the server had not completed is gone; it says where to go on.
+            yield Until(lambda: core.online)
+    raise FileProblem("the server does not keep what is uploaded; try again later")
+
+
+def _post(core: Core, log_id: bytes, id_: bytes, manifest: FileManifest) -> None:
+    """Post the manifest, once."""
+    with core.db.transaction():
+        if core.db.row("SELECT 1 FROM messages WHERE log_id = ? AND id = ?", log_id, id_):
+            return
+        row = conversations.get(core.db, log_id)
+        if row is None or row.state != conversations.ACTIVE:
+            raise conversations.not_there(row)
+        core.outbox.queue_message(row, FILE, manifest, safe_filename(manifest.name), id_=id_)
+    core.outbox.pump()
+
+
+class _Window:
+    """Parts that are under way."""
+
+    def __init__(self, done: int, layout: Layout, progress: Progress) -> None:
+        self._done, self._layout, self._progress = done, layout, progress
+        self.waiting = 0
+        self.error: ChatSecureError | None = None
+        progress(min(done, layout.size), layout.size)
+
+    def add(self, ticket: Ticket, size: int) -> None:
+        """One more; `size` bytes of the file are done when it is answered."""
+        self.waiting += 1
+
+        def answered(ticket: Ticket) -> None:
+            self.waiting -= 1
+            self.error = self.error or ticket.error
+            if ticket.error is None:
+                self._done += size
+                self._progress(min(self._done, self._layout.size), self._layout.size)
+
+        ticket.on_done = answered
+
+    def below(self, limit: int) -> Flow[None]:
+        """Wait until fewer than this many are under way.
+
+        Raises:
+            ChatSecureError: one was refused.
+        """
+        if self.waiting >= limit and self.error is None:
+            yield Until(lambda: self.waiting < limit or self.error is not None)
+        if self.error is not None:
+            raise self.error
+
+
+def _upload(
+    core: Core,
+    source: Source,
+    manifest: FileManifest,
+    layout: Layout,
+    first: int,
+    progress: Progress,
+) -> Flow[None]:
+    def prepare(segment: int) -> Work:
+        return core.work(lambda: _segment(source, manifest, layout, segment))
+
+    window = _Window(first * SEGMENT_BYTES, layout, progress)
+    ahead = prepare(first)
+    for segment in range(first, layout.segments):
+        cipher = memoryview((yield ahead))
+        if segment + 1 < layout.segments:
+            ahead = prepare(segment + 1)
+        start = segment * layout.segment_cipher_bytes
+        for offset in range(0, len(cipher), m.MAX_BLOB_CHUNK_BYTES):
+            yield from window.below(CHUNKS_UNDER_WAY)
+            data = cipher[offset : offset + m.MAX_BLOB_CHUNK_BYTES]
+            put = m.BlobPut(manifest.blob_id, start + offset, bytes(data))
+            window.add(core.ask(put, once=True), len(data))
+    yield from window.below(1)
+
+
+def _segment(source: Source, manifest: FileManifest, layout: Layout, segment: int) -> bytes:
+    """Read and encrypt one segment."""
+    _check_unchanged(source)
+    try:
+        with source.path.open("rb", buffering=0) as file:
+            file.seek(segment * SEGMENT_BYTES)
+            plain = file.read(SEGMENT_BYTES)
+            wanted = min(SEGMENT_BYTES, max(0, layout.size - segment * SEGMENT_BYTES))
+            while len(plain) < wanted and (more := file.read(wanted - len(plain))):
+                plain += more
+    except OSError as error:
+        raise FileProblem(f"{source.path} cannot be read: {error.strerror}") from None
+    _check_unchanged(source)
+    return filecipher.encrypt_segment(manifest.key, manifest.blob_id, segment, layout, plain)
+
+
+def _check_unchanged(source: Source) -> None:
+    try:
+        changed = look_at(source.path).mark != source.mark
+    except (NotFound, Usage) as error:
+        raise FileProblem(str(error)) from None
+    if changed:
+        raise FileProblem(f"{source.path} was changed while it was being sent")
