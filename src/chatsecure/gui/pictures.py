@@ -107,7 +107,7 @@ def rounded(
     """A box with round corners, filled, outlined or both."""
     image, draw = _sheet(width, height)
     box = (0, 0, width * OVER - 1, height * OVER - 1)
-    draw.rounded_rectangle(box, radius * OVER, fill=fill or line)
+    draw.rounded_rectangle(box, radius * OVER, fill=line or fill)
     if line is not None:
         edge = thick * OVER
         inner = (edge, edge, box[2] - edge, box[3] - edge)

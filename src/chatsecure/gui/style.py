@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 BASE_PX = 128
 LEAST_PX = 24
+LEAST: dict[str, Any] = {"border": 1, "padding": 0, "width": 1, "height": 1, "sticky": "nsew"}
 
 # By style: fill, fill under the pointer, fill when pressed, letters, line (None: none).
 _BUTTONS: dict[str, tuple[str, str, str, str, str | None]] = {
     "TButton": ("raised", "hover", "side_hover", "text", "line"),
     "Accent.TButton": ("accent", "accent_hover", "accent_hover", "on_accent", None),
-    "Danger.TButton": ("danger_fill", "danger_hover", "danger_hover", "on_danger", None),
+    "Danger.TButton": ("danger", "danger_hover", "danger_hover", "on_danger", None),
     "Soft.TButton": ("soft", "side_selected", "side_selected", "on_soft", None),
     "Flat.TButton": ("window", "hover", "side_hover", "text", None),
     "Side.TButton": ("side", "side_hover", "side_selected", "text", None),
@@ -34,7 +35,7 @@ _BUTTONS: dict[str, tuple[str, str, str, str, str | None]] = {
 }
 _GROUNDS = {
     "": "window", "Side.": "side", "Raised.": "raised", "Card.": "card", "Warn.": "warn",
-    "Private.": "private", "Soft.": "soft", "Field.": "field", "Danger.": "danger_fill",
+    "Private.": "private", "Soft.": "soft", "Field.": "field", "Danger.": "danger",
 }  # fmt: skip
 _LETTERS = {
     "Warn.": "on_warn",
@@ -115,6 +116,10 @@ def _elements(theme: Theme, style: ttk.Style, kept: list[tk.PhotoImage]) -> None
     text_area: Any = [("Entry.textarea", {"sticky": "nsew"})]
     padded: Any = [("Entry.padding", {"sticky": "nsew", "children": text_area})]
     style.layout("TEntry", [("Field.box", {"sticky": "nsew", "children": padded})])
+    arrow = boxes.mark(pictures.icon("down", theme.px(18), theme.color("dim")))
+    style.element_create("Field.arrow", "image", arrow, sticky="", width=theme.px(26))
+    beside: Any = [("Field.arrow", {"side": "right", "sticky": "ns"}), *padded]
+    style.layout("TCombobox", [("Field.box", {"sticky": "nsew", "children": beside})])
     style.element_create("Card.box", "image", boxes.box("card", "line", 10), **sized)
     style.layout("Card.TFrame", [("Card.box", {"sticky": "nsew"})])
     style.element_create("Raised.box", "image", boxes.box("raised", "line", 10), **sized)
@@ -173,9 +178,19 @@ def _bars(theme: Theme, style: ttk.Style, boxes: _Boxes) -> None:
             **({"height": theme.px(28)} if way == "Vertical" else {"width": theme.px(28)}),
         )  # fmt: skip
         sticky = "ns" if way == "Vertical" else "ew"
-        inside: Any = [(f"{way}.Round.thumb", {"expand": "1", "sticky": "nsew"})]
-        trough: Any = (f"{way}.Scrollbar.trough", {"sticky": sticky, "children": inside})
-        style.layout(f"{way}.TScrollbar", [trough])
+        for prefix, ground in (("", "window"), ("Side.", "side"), ("Raised.", "raised")):
+            trough = f"{prefix}{way}.Round.trough"
+            style.element_create(trough, "image", boxes.box(ground, radius=0), **LEAST)
+            inside: Any = [(f"{way}.Round.thumb", {"expand": "1", "sticky": "nsew"})]
+            layout: Any = [(trough, {"sticky": sticky, "children": inside})]
+            style.layout(f"{prefix}{way}.TScrollbar", layout)
+    thin = {"border": theme.px(3), "padding": 0, "sticky": "ew", "height": theme.px(6), "width": 8}
+    for name, fill in (("trough", "line"), ("pbar", "accent")):
+        picture = pictures.rounded(BASE_PX, theme.px(6), theme.px(3), color(fill))
+        style.element_create(f"Round.Progress.{name}", "image", boxes.mark(picture), **thin)
+    filled: Any = [("Round.Progress.pbar", {"side": "left", "sticky": "w"})]
+    layout = [("Round.Progress.trough", {"sticky": "ew", "children": filled})]
+    style.layout("Horizontal.TProgressbar", layout)
 
 
 def _configure(theme: Theme, style: ttk.Style) -> None:
@@ -213,7 +228,8 @@ def _configure(theme: Theme, style: ttk.Style) -> None:
         bold = name.startswith(("Accent", "Danger", "Soft"))
         style.configure(
             name, background=color("side" if fill == "side" else "window"), foreground=color(ink),
-            padding=px(4) if small else (px(8 if name.startswith("Tool") else 14), px(6)), anchor="center", borderwidth=0,
+            padding=px(4) if small else (px(8 if name == "Tool.TButton" else 14), px(6)),
+            anchor="center", borderwidth=0,
             font=theme.font("bold" if bold else "body"),
         )  # fmt: skip
         style.map(

@@ -161,7 +161,7 @@ class Theme:
         self, name: str, size: float, dot: str | None, ground: str, *, room: bool
     ) -> pictures.Picture:
         image = self.avatar_picture(name, size, room=room)
-        if dot is not None:
+        if dot:
             color, hollow = _PRESENCE.get(dot, (dot, False))
             small = max(round(image.width * 0.34), 6)
             mark = pictures.dot(small, self._ink(color), self._ink(ground), hollow=hollow)
