@@ -184,7 +184,13 @@ def _bars(theme: Theme, style: ttk.Style, boxes: _Boxes) -> None:
             inside: Any = [(f"{way}.Round.thumb", {"expand": "1", "sticky": "nsew"})]
             layout: Any = [(trough, {"sticky": sticky, "children": inside})]
             style.layout(f"{prefix}{way}.TScrollbar", layout)
-    thin = {"border": theme.px(3), "padding": 0, "sticky": "ew", "height": theme.px(6), "width": 8}
+    thin: dict[str, Any] = {
+        "border": theme.px(3),
+        "padding": 0,
+        "sticky": "ew",
+        "height": theme.px(6),
+        "width": 8,
+    }
     for name, fill in (("trough", "line"), ("pbar", "accent")):
         picture = pictures.rounded(BASE_PX, theme.px(6), theme.px(3), color(fill))
         style.element_create(f"Round.Progress.{name}", "image", boxes.mark(picture), **thin)
