@@ -155,6 +155,15 @@ class Chat:
         name = harmless_name(path.name)
         self._show(f"file {name} sent to {harmless_name(target)} ({id_[:SHORT_ID]})")
 
+    async def _accept(self, arguments: tuple[str, ...]) -> None:
+        self.client.accept_file(self.client.find_file(arguments[0]))
+
+    async def _decline(self, arguments: tuple[str, ...]) -> None:
+        self.client.decline_file(self.client.find_file(arguments[0]))
+
+    async def _cancel(self, arguments: tuple[str, ...]) -> None:
+        self.client.cancel_file(self.client.find_file(arguments[0]))
+
     async def _users(self, _arguments: tuple[str, ...]) -> None:
         for user in await self.client.users():
             marks = user_marks(
@@ -278,6 +287,9 @@ class Chat:
         "say": _say_here,
         "query": _query,
         "file": _file,
+        "accept": _accept,
+        "decline": _decline,
+        "cancel": _cancel,
         "users": _users,
         "rooms": _rooms,
         "join": _join,

@@ -53,6 +53,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("say", (_X,), 1, "/say text", "write here, whatever the text begins with"),
     Command("query", (_T,), 1, "/query bob", "type in another conversation", ("q", "to")),
     Command("file", (_T, Param.PATH), 2, "/file bob path", "send a file", ("f", "send")),
+    Command("accept", (Param.WORD,), 1, "/accept id", "fetch an offered file"),
+    Command("decline", (Param.WORD,), 1, "/decline id", "turn an offered file down"),
+    Command("cancel", (Param.WORD,), 1, "/cancel id", "stop a file, yours or theirs"),
     Command("users", (), 0, "/users", "who is on the server", ("who", "names")),
     Command("rooms", (), 0, "/rooms", "your conversations", ("list",)),
     Command(

@@ -136,6 +136,9 @@ class Files:
                 if self._set(key, "sent", "sending"):
                     self.tell(key, state="sent")
         except ChatSecureError as error:
+            if self._state(key) == "cancelled":
+                # The server has deleted it under our hands, as we had asked.
+                raise ChatSecureError("the file was not sent: cancelled") from error
             if not _helps_later(error):
                 self._give_up(key, error)
             raise
@@ -379,6 +382,16 @@ class Files:
             self._note(key, fate)
         self.core.pump()
         self._forget_part(key)
+
+    def find(self, beginning: str) -> bytes | None:
+        """The id of the newest file whose id begins so, in hexadecimal."""
+        wanted = beginning.casefold()
+        if not wanted or not set(wanted) <= set("0123456789abcdef"):
+            return None
+        found = self._db.value(
+            "SELECT id FROM files WHERE hex(id) LIKE ? ORDER BY at DESC LIMIT 1", wanted + "%"
+        )
+        return None if found is None else bytes(found)
 
     def _find(self, id_: bytes) -> tuple[Key, bool, str]:
         found = self._db.row("SELECT log_id, incoming, state FROM files WHERE id = ?", id_)

@@ -5,6 +5,9 @@ How they move is in `files.py`; here ids and targets of the faces become the cor
 
 from pathlib import Path
 
+from chatsecure.wire.errors import NotFound
+
+from .events import message_id
 from .facade import Facade, raw_id
 from .files_send import Progress, look_at
 
@@ -30,6 +33,17 @@ class Filing(Facade):
         look_at(path)
         log_id = await self._log(target)
         return (await self.run(self._core.files.send(log_id, path, progress))).hex()
+
+    def find_file(self, beginning: str) -> str:
+        """The id of the newest file whose id begins so.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = self._core.files.find(beginning)
+        if found is None:
+            raise NotFound(f"there is no file {beginning} here")
+        return message_id(found)
 
     def accept_file(self, id_: str) -> None:
         """Fetch a file that waits for our word, that failed, or that we had turned down.
