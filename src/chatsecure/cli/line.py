@@ -165,6 +165,9 @@ async def _all_stored(chat: Chat) -> None:
     Raises:
         NotInTime: it is not, and stays queued.
     """
+    if chat.under_way:
+        # A file takes as long as it takes; what goes wrong with it was told.
+        await asyncio.gather(*chat.under_way)
     try:
         async with asyncio.timeout(LAST_WORDS_S):
             for id_ in chat.sent:

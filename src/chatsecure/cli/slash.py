@@ -5,10 +5,14 @@ command and is none is never sent, and neither is one whose slash has a blank be
 meant as ` /msg bob secret` must not reach a room.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+
+from chatsecure.client.settings import SETTINGS, Kind, plain
+from chatsecure.words import _, _n
 
 
 class Param(Enum):
@@ -21,11 +25,28 @@ class Param(Enum):
     ROLE = "owner|manager|member"
     COMMAND = "command"
     WORD = "word"
+    MESSAGE = "message"
+    """A message's number or id; `LAST` where it is left out before something else."""
+    SETTING = "setting and value"
+    """The rest of the line: which setting, and to what."""
     TEXT = "text"
     """The rest of the line, as it is. So is a PATH."""
 
 
 ROLES = ("owner", "manager", "member")
+MUTE = {"all": "nothing", "mentions": "mentions", "off": "all"}
+"""What `/mute` says, as levels of notification."""
+REACTIONS = (
+    ":+1:", ":-1:", ":heart:", ":joy:", ":tada:", ":eyes:", ":fire:", ":wave:", ":pray:",
+    ":rocket:", ":smile:", ":sob:", ":100:",
+)  # fmt: skip
+"""What Tab offers for a reaction; every name of an emoji is understood."""
+LAST = "last"
+"""Stands for the last message that fits."""
+
+
+# An id that people see has eight signs; one of letters alone would more likely be a word.
+_MESSAGE = re.compile(r"\d{1,4}|(?=[0-9a-f]*\d)[0-9a-f]{8,32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,53 +62,81 @@ class Command:
     aliases: tuple[str, ...] = ()
 
 
+_NAMES = (Param.TARGET, Param.USER, Param.ROOM)
 _T, _U, _R, _X = Param.TARGET, Param.USER, Param.ROOM, Param.TEXT
+
+_N, _S = Param.MESSAGE, Param.SETTING
 
 COMMANDS: tuple[Command, ...] = (
     Command(
-        "msg", (_T, _X), 1, "/msg bob text", "write to a user or a room; short form: @bob text",
+        "msg", (_T, _X), 1, "/msg bob text",
+        _n("write to a user or a room, to several with commas; short form: @bob text"),
         ("m", "w", "tell"),
     ),
-    Command("r", (_X,), 1, "/r text", "answer the last who wrote to you in private"),
-    Command("me", (_X,), 1, "/me waves", "say what you do"),
-    Command("say", (_X,), 1, "/say text", "write here, whatever the text begins with"),
-    Command("query", (_T,), 1, "/query bob", "type in another conversation", ("q", "to")),
-    Command("file", (_T, Param.PATH), 2, "/file bob path", "send a file", ("f", "send")),
-    Command("accept", (Param.WORD,), 1, "/accept id", "fetch an offered file"),
-    Command("decline", (Param.WORD,), 1, "/decline id", "turn an offered file down"),
-    Command("cancel", (Param.WORD,), 1, "/cancel id", "stop a file, yours or theirs"),
-    Command("users", (), 0, "/users", "who is on the server", ("who", "names")),
-    Command("rooms", (), 0, "/rooms", "your conversations", ("list",)),
+    Command("r", (_X,), 1, "/r text", _n("answer the last who wrote to you in private")),
+    Command("me", (_X,), 1, "/me waves", _n("say what you do")),
+    Command("say", (_X,), 1, "/say text", _n("write here, whatever the text begins with")),
+    Command("reply", (_N, _X), 2, "/reply [N] text", _n("answer a message: the last, or number N")),
+    Command("edit", (_N, _X), 2, "/edit [N] text", _n("change what you wrote")),
+    Command("delete", (_N,), 0, "/delete [N]", _n("take back what you wrote"), ("del",)),
     Command(
-        "join", (Param.WORD,), 1, "/join link", "join a room with its link, or go to one of yours",
-        ("j",),
+        "react", (_N, Param.TEXT), 2, "/react [N] :+1:",
+        _n("react with an emoji or its :name:; with - take that back"),
     ),
-    Command("leave", (_R,), 0, "/leave [#room]", "leave a room for good", ("part",)),
+    Command("info", (_N,), 0, "/info [N]", _n("who has what you wrote, person by person")),
+    Command("query", (_T,), 1, "/query bob", _n("type in another conversation"), ("q", "to")),
     Command(
-        "create", (_R, Param.WORD), 1, "/create #room [invite-only]", "make a room", ("new",)
+        "close", (_T,), 0, "/close [bob]",
+        _n("take a private chat out of your list until something is said there"),
+    ),
+    Command(
+        "mute", (Param.WORD, Param.WORD), 0, "/mute [@bob] [all|mentions|off]",
+        _n("no notifications from here (all), only of mentions, or all again (off)"),
+    ),
+    Command("file", (_T, Param.PATH), 2, "/file bob path", _n("send a file"), ("f", "send")),
+    Command("accept", (_N,), 0, "/accept [N]", _n("fetch a file: the last offered, or number N")),
+    Command("decline", (_N,), 0, "/decline [N]", _n("turn an offered file down")),
+    Command("cancel", (_N,), 0, "/cancel [N]", _n("stop a file on its way, theirs or yours")),
+    Command("users", (), 0, "/users", _n("who is on the server"), ("who", "names")),
+    Command("rooms", (), 0, "/rooms", _n("your conversations"), ("list",)),
+    Command("unread", (), 0, "/unread", _n("where something new was said")),
+    Command(
+        "join", (Param.WORD,), 1, "/join link",
+        _n("join a room with its link, or go to one of yours"), ("j",),
+    ),
+    Command("leave", (_R,), 0, "/leave [#room]", _n("leave a room for good"), ("part",)),
+    Command(
+        "create", (_R, Param.WORD), 1, "/create #room [invite-only]", _n("make a room"), ("new",)
     ),
     Command(
         "invite", (Param.WORD, _R), 0, "/invite [bob] [#room]",
-        "take a user into a room; without a user: make a link", ("add",),
+        _n("take a user into a room; without a user: make a link"), ("add",),
     ),
-    Command("kick", (_U, _R), 1, "/kick bob [#room]", "put a user out of a room", ("remove",)),
+    Command("kick", (_U, _R), 1, "/kick bob [#room]", _n("put a user out of a room"), ("remove",)),
     Command(
         "role", (_U, Param.ROLE, _R), 2, "/role bob manager [#room]",
-        "make somebody owner, manager or member",
+        _n("make somebody owner, manager or member"),
     ),
-    Command("topic", (_X,), 1, "/topic text", "set this room's topic"),
+    Command("topic", (_X,), 0, "/topic [text]", _n("show or set this room's topic")),
     Command(
         "verify", (_U, Param.WORD), 1, "/verify bob [mark|accept]",
-        "the number to compare with bob; mark: you have compared it",
+        _n("the number to compare with bob; mark: you have compared it"),
     ),
-    Command("devices", (), 0, "/devices", "your devices"),
+    Command("devices", (), 0, "/devices", _n("your devices")),
+    Command("away", (_X,), 0, "/away [text]", _n("say that you are away, and why")),
+    Command("back", (), 0, "/back", _n("say that you are here again")),
     Command(
-        "history", (_T, Param.WORD), 0, "/history [bob] [20]", "the last messages", ("last", "h")
+        "history", (_T, Param.WORD), 0, "/history [bob] [20]",
+        _n("the last messages, numbered for /reply, /edit, /delete and /react"), ("last", "h"),
     ),
-    Command("search", (_X,), 1, "/search words", "find messages", ("find",)),
-    Command("why", (), 0, "/why", "can the server read this?"),
-    Command("help", (Param.COMMAND,), 0, "/help [command]", "explain the commands", ("?",)),
-    Command("quit", (), 0, "/quit", "leave the program", ("exit", "bye")),
+    Command("search", (_X,), 1, "/search words", _n("find messages, numbered"), ("find",)),
+    Command(
+        "settings", (_S,), 0, "/settings [name [value]]", _n("show or change a setting"), ("set",)
+    ),
+    Command("nick", (_X,), 0, "/nick", _n("why your name stays as it is")),
+    Command("why", (), 0, "/why", _n("can the server read this?")),
+    Command("help", (Param.COMMAND,), 0, "/help [command]", _n("explain the commands"), ("?",)),
+    Command("quit", (), 0, "/quit", _n("leave the program"), ("exit", "bye")),
 )  # fmt: skip
 
 BY_NAME: dict[str, Command] = {
@@ -136,8 +185,8 @@ def parse(line: str) -> Parsed:
     if stripped.startswith("/"):
         if not text.startswith("/"):
             return Wrong(
-                "not sent: a blank stands before the slash",
-                "for a command take the blank away; to send it as text begin with //",
+                _("not sent: a blank stands before the slash"),
+                _("for a command take the blank away; to send it as text begin with //"),
             )
         return Say(text[1:].rstrip()) if text.startswith("//") else _command(text)
     if stripped[0] in "@#" and len(stripped) > 1 and not stripped[1].isspace():
@@ -151,7 +200,10 @@ def _short_form(text: str) -> Parsed:
     # "@bob, hello" and "@bob: hello" are meant for bob.
     name = name.rstrip(",:")
     if len(name) < 2 or name[1] in "@#":
-        return Wrong(f"not sent: {name!r} names nobody", "to send it as text: /say " + name)
+        return Wrong(
+            _("not sent: {name} names nobody").format(name=repr(name)),
+            _("to send it as text: {command}").format(command=f"/say {name}"),
+        )
     return Say(rest, name) if rest else Run(BY_NAME["query"], (name,))
 
 
@@ -167,15 +219,21 @@ def _command(text: str) -> Parsed:
     command = BY_NAME.get(name)
     if command is None:
         close = get_close_matches(name, BY_NAME, n=1, cutoff=0.5)
-        hint = f"did you mean /{close[0]}? Or" if close else "/help lists the commands;"
-        return Wrong(
-            f"not sent: there is no command {word}", f"{hint} to send it as text begin with //"
+        hint = (
+            _("did you mean {command}? To send it as text begin with //").format(
+                command=f"/{close[0]}"
+            )
+            if close
+            else _("/help lists the commands; to send it as text begin with //")
         )
+        return Wrong(_("not sent: there is no command {command}").format(command=word), hint)
     arguments = _arguments(command, rest)
+    usage = _("write {usage}").format(usage=command.usage)
     if arguments is None:
-        return Wrong(f"/{command.name} takes less than that", f"write {command.usage}")
+        what = _("{command} takes less than that")
+        return Wrong(what.format(command=f"/{command.name}"), usage)
     if len(arguments) < command.required:
-        return Wrong(f"/{command.name} needs more", f"write {command.usage}")
+        return Wrong(_("{command} needs more").format(command=f"/{command.name}"), usage)
     return _checked(command, arguments)
 
 
@@ -185,9 +243,11 @@ def _arguments(command: Command, rest: str) -> tuple[str, ...] | None:
     for param in command.params:
         if not rest:
             break
-        if param is Param.TEXT:
+        if param in (Param.TEXT, Param.SETTING):
             found.append(rest)
             rest = ""
+        elif param is Param.MESSAGE and len(command.params) > 1 and not _is_message(rest):
+            found.append(LAST)
         elif param is Param.PATH:
             found.append(_unquoted(rest))
             rest = ""
@@ -195,6 +255,12 @@ def _arguments(command: Command, rest: str) -> tuple[str, ...] | None:
             word, rest = _word(rest)
             found.append(word)
     return None if rest else tuple(found)
+
+
+def _is_message(text: str) -> bool:
+    """Whether a text begins with a message's number or id and goes on after it."""
+    word, rest = _word(text)
+    return bool(rest and _MESSAGE.fullmatch(word))
 
 
 def _unquoted(path: str) -> str:
@@ -209,17 +275,41 @@ def _checked(command: Command, arguments: tuple[str, ...]) -> Parsed:
     whole: list[str] = []
     for param, argument in zip(command.params, arguments, strict=False):
         if param is Param.TARGET and argument not in (",", ".", "*"):
-            argument = argument if argument[0] in "@#" else "@" + argument
+            argument = ",".join(_target(one) for one in argument.split(",") if one)
+            if "," in argument and (command.name != "msg" or len(arguments) < 2):
+                return Wrong(
+                    _("{command} takes one name").format(command=f"/{command.name}"),
+                    _("write {usage}").format(usage=command.usage),
+                )
         elif param is Param.USER:
             argument = argument.removeprefix("@")
         elif param is Param.ROOM:
             argument = argument if argument.startswith("#") else "#" + argument
         elif param is Param.ROLE and argument not in ROLES:
-            return Wrong(f"there is no role {argument}", "owner, manager or member")
-        if argument in ("", "@", "#"):
-            return Wrong(f"/{command.name} needs a name", f"write {command.usage}")
+            return Wrong(
+                _("there is no role {role}").format(role=argument), _("owner, manager or member")
+            )
+        elif param is Param.MESSAGE and argument != LAST and not _MESSAGE.fullmatch(argument):
+            return Wrong(
+                _("{word} is no message").format(word=argument),
+                _("/last shows the last messages with their numbers"),
+            )
+        if argument == "" or (param in _NAMES and {"", "@", "#"} & set(_names(argument))):
+            return Wrong(
+                _("{command} needs a name").format(command=f"/{command.name}"),
+                _("write {usage}").format(usage=command.usage),
+            )
         whole.append(argument)
     return Run(command, tuple(whole))
+
+
+def _names(argument: str) -> list[str]:
+    """The names of a list; what stands for somebody else is one."""
+    return [argument] if argument in (",", ".", "*") else argument.split(",")
+
+
+def _target(name: str) -> str:
+    return name if name[0] in "@#" else "@" + name
 
 
 def help_lines(topic: str | None = None) -> list[str]:
@@ -227,16 +317,19 @@ def help_lines(topic: str | None = None) -> list[str]:
     if topic:
         command = BY_NAME.get(topic.removeprefix("/").casefold())
         if command is None:
-            return [f"there is no command /{topic.removeprefix('/')}; /help lists them"]
-        lines = [f"{command.usage}: {command.help}"]
+            what = _("there is no command {command}; /help lists them")
+            return [what.format(command=f"/{topic.removeprefix('/')}")]
+        lines = [f"{command.usage}: {_(command.help)}"]
         if command.aliases:
-            lines.append("also " + ", ".join(f"/{alias}" for alias in command.aliases))
+            names = ", ".join(f"/{alias}" for alias in command.aliases)
+            lines.append(_("also {names}").format(names=names))
         return lines
     wide = max(len(command.usage) for command in COMMANDS)
     return [
-        *(f"{command.usage:<{wide}}  {command.help}" for command in COMMANDS),
-        "@bob text and #room text send without /msg; @bob or #room alone goes there.",
-        "A line without a command goes where the prompt says. //x sends /x.",
+        *(f"{command.usage:<{wide}}  {_(command.help)}" for command in COMMANDS),
+        _("@bob text and #room text send without /msg; @bob or #room alone goes there."),
+        _("A line without a command goes where the prompt says. //x sends /x."),
+        _("N: a number that /last or /search shows, or counted back from the end; or an id."),
     ]
 
 
@@ -272,6 +365,9 @@ def _argument_completions(
     if command is None or not command.params:
         return word, [], False
     param = command.params[min(place, len(command.params) - 1)]
+    if param is Param.MESSAGE and not word.isdigit():
+        # A number may be left out: what comes after it may stand here.
+        param = command.params[min(place + 1, len(command.params) - 1)]
     if Param.PATH in command.params[: place + 1]:
         before = line.split(None, 2)
         return (before[2] if len(before) > 2 else ""), [], True
@@ -288,11 +384,28 @@ def _argument_completions(
             offered = [f"{role} " for role in ROLES]
         case Param.COMMAND:
             offered = [f"{known.name} " for known in COMMANDS]
+        case Param.SETTING:
+            offered = _setting_words(words[1:], word)
+        case Param.WORD if command.name == "mute":
+            offered = [f"{level} " for level in MUTE]
+        case Param.TEXT if command.name == "react":
+            offered = [f"{name} " for name in REACTIONS]
         case Param.WORD:
             offered = [*names, *(f"{room} " for room in rooms)] if place == 0 else []
         case _:
             offered = ats if word.startswith("@") else []
     return word, _beginning(word, offered), False
+
+
+def _setting_words(typed: list[str], word: str) -> list[str]:
+    """Names of settings, then what one of them may be."""
+    names = {setting.name.replace("_", "-"): setting for setting in SETTINGS}
+    if not typed or (word and len(typed) == 1):
+        return [f"{name} " for name in names]
+    setting = names.get(plain(typed[0]).replace("_", "-"))
+    if setting is None:
+        return []
+    return [*setting.choices, *(("yes", "no") if setting.kind is Kind.SWITCH else ())]
 
 
 def _beginning(word: str, offered: Iterable[str]) -> list[str]:

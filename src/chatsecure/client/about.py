@@ -228,4 +228,5 @@ def set_away(core: Core, text: str | None) -> None:
         row = conversations.named(core.db, "#lobby")
         core.outbox.queue(row.log_id, Status(away=text is not None, text=text or ""))
         core.db.put("away", text or "")
+        core.db.put("is_away", int(text is not None))
     core.pump()

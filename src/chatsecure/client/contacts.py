@@ -93,21 +93,27 @@ def mark_verified(db: Database, name: str) -> None:
     db.run("UPDATE users SET verified = 1 WHERE folded = ?", fold_name(name))
 
 
+def somebody_changed(db: Database, log_id: bytes) -> str | None:
+    """Who in a conversation has another identity than the accepted one."""
+    found = db.value(
+        "SELECT u.name FROM users u JOIN members m ON m.folded = u.folded"
+        " WHERE m.log_id = ? AND u.changed_certificate IS NOT NULL LIMIT 1",
+        log_id,
+    )
+    return None if found is None else str(found)
+
+
 def refuse_changed(db: Database, log_id: bytes) -> None:
     """Refuse to write where somebody's identity changed and is not accepted.
 
     Raises:
         WrongIdentity: with the user's name.
     """
-    row = db.row(
-        "SELECT u.name FROM users u JOIN members m ON m.folded = u.folded"
-        " WHERE m.log_id = ? AND u.changed_certificate IS NOT NULL LIMIT 1",
-        log_id,
-    )
-    if row is not None:
+    name = somebody_changed(db, log_id)
+    if name is not None:
         raise WrongIdentity(
-            f"the identity of {row[0]} has changed",
-            hint=f"compare safety numbers (chatsecure verify {row[0]}), then accept it there",
+            f"the identity of {name} has changed",
+            hint=f"compare safety numbers (chatsecure verify {name}), then accept it there",
         )
 
 

@@ -8,7 +8,7 @@ from chatsecure.names import fold_name, nearest
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import NotFound, Usage
 
-from . import contacts, conversations, flows_enter
+from . import contacts, conversations, flows_enter, settings
 from .conversations import Conversation
 from .core import Core, Options
 from .driver import Driver, now_ms
@@ -38,7 +38,8 @@ class Facade:
         )
         # One process of a profile fetches files; where it dies, the next takes over.
         self._lock = FileLock(profile.folder / "lock")
-        self._core.files.downloads = downloads or profile.downloads
+        self._given_downloads = downloads
+        self._core.files.downloads = self._downloads()
         self._core.files.may_receive = self._lock.acquire
         # A file of ours is sent by one process at a time.
         self._sending = FileLocks(profile.folder / "sending")
@@ -50,6 +51,13 @@ class Facade:
         self._momentary: list[Event] = []
         self._core.listeners.append(self._heard)
 
+    def _downloads(self) -> Path:
+        """Where received files go: as this run was told, as the person set it, or the profile's."""
+        chosen = settings.value(self._db, "downloads")
+        if self._given_downloads is not None:
+            return self._given_downloads
+        return Path(chosen) if chosen and Path(chosen).is_dir() else self._profile.downloads
+
     def _heard(self, event: Event) -> None:
         if is_momentary(event):
             self._momentary.append(event)
@@ -58,6 +66,12 @@ class Facade:
     def name(self) -> str:
         """Our user name."""
         return self._core.me.name
+
+    @property
+    def away(self) -> str | None:
+        """Why we are away, as we said; None: we are here."""
+        text, said = self._db.get("away"), self._db.get("is_away")
+        return str(text or "") if said else None
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow of the core to its end; for the core's own modules."""

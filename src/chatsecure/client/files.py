@@ -22,7 +22,7 @@ from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ChatSecureError, ErrorCode, NotFound, Refused, Usage
 
-from . import contacts, conversations, files_receive, files_send
+from . import contacts, conversations, files_receive, files_send, settings
 from .content import FileFate, FileManifest, FileNote, decode_content
 from .conversations import Conversation
 from .display import safe_filename
@@ -44,7 +44,6 @@ PART_SUFFIX = ".part"
 PROGRESS_MS = 100
 NEIGHBOUR_MS = 250
 RETRY_MS, RETRY_MOST_MS = 30_000, 3_600_000
-AUTO_SAVE_LIMIT = 2 * 1024**3
 
 Key = tuple[bytes, bytes]
 """Log and message: what a file is known by."""
@@ -161,11 +160,9 @@ class Files:
 
     def offered(self, sender: MemberIdentity, manifest: FileManifest) -> bool:
         """A file is offered: whether it waits for the person's word before it is fetched."""
-        limit = self._db.get("setting auto_save_limit")
-        if manifest.size > (AUTO_SAVE_LIMIT if limit in (None, "") else int(limit)):
+        if manifest.size > settings.amount(self._db, "auto_save_limit"):
             return True
-        asks = str(self._db.get("setting ask_first") or "").casefold() in ("1", "true", "yes", "on")
-        return asks and not self._known(sender)
+        return settings.is_on(self._db, "ask_first") and not self._known(sender)
 
     def _known(self, sender: MemberIdentity) -> bool:
         """Somebody we verified or have written to in private is no stranger."""

@@ -5,16 +5,18 @@ sent at the end. Paging goes by `n`, so a conversation of any length opens at on
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chatsecure.names import fold_name
 from chatsecure.wire.errors import NotFound
 
 from . import about, conversations
 from .content import FileManifest, Text1, decode_content
 from .conversations import Conversation
 from .events import message_id, stamp
-from .inbound import FILE
+from .inbound import FILE, TEXT
 from .profile.database import Database
 
 MAX_LINES = 10_000
@@ -118,6 +120,44 @@ def first_unread(db: Database, row: Conversation) -> int | None:
     return None if found is None else int(found)
 
 
+def unread_mentions(db: Database, row: Conversation, me: str) -> list[int]:
+    """The places of messages not shown yet that mention us, oldest first; at most 100.
+
+    Args:
+        me: our name, folded.
+    """
+    # Who is mentioned stands as @name in the text; the content says it for certain.
+    found = db.rows(
+        "SELECT n, body FROM messages WHERE log_id = ? AND mine = 0 AND kind = ? AND seq > ?"
+        " AND instr(text, '@') > 0 ORDER BY n LIMIT 1000",
+        row.log_id, TEXT, row.read,
+    )  # fmt: skip
+    places = []
+    for n, body in found:
+        content = decode_content(bytes(body)) if body else None
+        if isinstance(content, Text1) and me in map(fold_name, content.mentions):
+            places.append(int(n))
+    return places[:100]
+
+
+def last_file(
+    db: Database, states: Sequence[str], me: str, *, incoming: bool | None = None
+) -> HistoryLine | None:
+    """The newest file, in any conversation, that is in one of these states.
+
+    Args:
+        incoming: only those that come, or only those of ours.
+    """
+    marks = ",".join("?" * len(states))
+    way = "" if incoming is None else f" AND f.incoming = {int(incoming)}"
+    found = db.row(
+        f"SELECT {_COLUMNS} {_FROM} WHERE m.kind = ? AND f.state IN ({marks}){way}"
+        " ORDER BY m.n DESC LIMIT 1",
+        FILE, *states,
+    )  # fmt: skip
+    return None if found is None else _line(db, found, me)
+
+
 def search(
     db: Database, words: str, count: int, me: str, row: Conversation | None = None
 ) -> list[HistoryLine]:
@@ -168,6 +208,25 @@ def one(db: Database, id_: str, me: str) -> HistoryLine:
     if found is None:
         raise NotFound(f"there is no message {id_} here")
     return _line(db, found, me)
+
+
+def beginning(db: Database, prefix: str, me: str) -> HistoryLine:
+    """The message whose id begins so.
+
+    Raises:
+        NotFound: there is none, or more than one.
+    """
+    found = db.rows(
+        f"SELECT {_COLUMNS} {_FROM} WHERE m.kind > 0 AND hex(m.id) LIKE ? || '%' LIMIT 2",
+        "".join(filter(str.isalnum, prefix)) or "-",
+    )
+    if len(found) != 1:
+        raise NotFound(
+            f"more than one message begins with {prefix}"
+            if found
+            else f"there is no message {prefix} here"
+        )
+    return _line(db, found[0], me)
 
 
 def _line(db: Database, found: Any, me: str) -> HistoryLine:

@@ -42,6 +42,28 @@ class RoomLine:
     draft: str = ""
     online: bool = False
     """A private chat: the other one is here."""
+    mentions: int = 0
+    """How many of the unread messages mention us."""
+    closed: bool = False
+    """A private chat that we closed and in which nothing was said since: lists leave it out."""
+    away: str = ""
+    """A private chat: why the other one is away, if they said so."""
+    changed: bool = False
+    """Somebody's identity there has changed and is not accepted: nothing can be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLine:
+    """A user in a conversation."""
+
+    name: str
+    role: str
+    """`owner`, `manager` or `member`."""
+    online: bool
+    away: str
+    me: bool
+    verified: bool
+    changed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, Refused, WrongIdentity
 
-from . import contacts, conversations
+from . import contacts, conversations, settings
 from .content import (
     AnyContent,
     EntryHeader,
@@ -207,8 +207,23 @@ class Outbox:
             if any(self._is_receipt(id_) for id_, log in self._in_flight.items()
                    if log == row.log_id):  # fmt: skip
                 return
-            self.queue(row.log_id, Receipt(delivered=row.cursor or 0, read=row.read))
+            if not self._quiet_reader(row):
+                self.queue(row.log_id, Receipt(delivered=row.cursor or 0, read=self._read(row)))
         conversations.update(core.db, row.log_id, receipted=row.delivered + row.read)
+
+    def _read(self, row: Conversation) -> int:
+        """How far we say that we have read."""
+        return row.read if settings.is_on(self._db, "read_receipts") else 0
+
+    def _quiet_reader(self, row: Conversation) -> bool:
+        """Whether all that is new is that we have read, which the person does not tell."""
+        if settings.is_on(self._db, "read_receipts"):
+            return False
+        key = "delivery told " + row.log_id.hex()
+        if row.delivered <= int(self._db.get(key) or 0):
+            return True
+        self._db.put(key, row.delivered)
+        return False
 
     def _is_receipt(self, id_: bytes) -> bool:
         return not self._db.row("SELECT 1 FROM messages WHERE id = ?", id_)
@@ -216,7 +231,7 @@ class Outbox:
     def queue_file_receipt(self, row: Conversation, id_: bytes, digest: bytes) -> None:
         """Confirm a whole file; call in the transaction that marks it received."""
         receipt = Receipt(
-            delivered=row.cursor or 0, read=row.read, files=[FileReceipt(id_, digest)]
+            delivered=row.cursor or 0, read=self._read(row), files=[FileReceipt(id_, digest)]
         )
         self.queue(row.log_id, receipt)
 

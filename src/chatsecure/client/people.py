@@ -43,6 +43,8 @@ class People(Facade):
         log_id = await self._log("@" + user.removeprefix("@"))
         row = conversations.get(self._db, log_id)
         assert row is not None
+        with self._db.transaction():
+            self._db.run("DELETE FROM meta WHERE key = ?", "closed " + log_id.hex())
         return row.name
 
     async def verify(self, user: str) -> Verification:

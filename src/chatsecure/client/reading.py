@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from functools import partial
 
+from chatsecure.names import fold_name
 from chatsecure.wire.errors import Usage
 
-from . import conversations, history
+from . import conversations, history, settings
 from .events import Event, FileEvent, MessageEvent, from_json
 from .facade import Facade, fold_target
 from .history import HistoryLine
@@ -81,6 +82,49 @@ class Reading(Facade):
             return history.after(self._db, row, after, last, me, notices=notices)
         return history.last(self._db, row, last, me, before=before, notices=notices)
 
+    def around(self, id_: str, count: int = 100, *, notices: bool = True) -> list[HistoryLine]:
+        """The page of a conversation around a message, oldest first.
+
+        Raises:
+            NotFound: there is no such message here.
+        """
+        line = history.one(self._db, id_, self._core.me.folded)
+        target, half = line.conversation, max(1, count // 2)
+        before = self.history(target, half, before=line.n, notices=notices)
+        # After what stands before it: the message itself comes with what follows.
+        return [*before, *self.history(target, half, after=line.n - 1, notices=notices)]
+
+    def message(self, id_: str) -> HistoryLine:
+        """One message, by its id or the beginning of it that people see.
+
+        Raises:
+            NotFound: there is none, or more than one begins so.
+        """
+        return history.beginning(self._db, id_, self._core.me.folded)
+
+    def notable(self, event: Event) -> bool:
+        """Whether an event is worth a notification, by what the person has set: everywhere
+        (`notifications`) and for its conversation (`notify`). Private messages count as mentions.
+        """
+        told = isinstance(event, MessageEvent) or (
+            isinstance(event, FileEvent) and event.state == "offered"
+        )
+        if not told or event.sender in (None, self.name):
+            return False
+        row = conversations.find(self._db, fold_target(event.conversation or ""))
+        levels = {settings.value(self._db, "notifications"), row.notify if row else "all"}
+        if "nothing" in levels:
+            return False
+        mentioned = isinstance(event, MessageEvent) and self._core.me.folded in map(
+            fold_name, event.mentions
+        )
+        return "mentions" not in levels or mentioned or (row is not None and row.private)
+
+    def last_file(self, *states: str, incoming: bool | None = None) -> HistoryLine | None:
+        """The newest file, in any conversation, that is in one of these states; with `incoming`
+        only one that comes, or one of ours."""
+        return history.last_file(self._db, states, self._core.me.folded, incoming=incoming)
+
     def first_unread(self, target: str) -> int | None:
         """The place (`n`) of the oldest message that was not shown yet."""
         return history.first_unread(self._db, self._row(target))
@@ -112,14 +156,34 @@ class Reading(Facade):
         return level
 
     def setting(self, name: str, value: str | None = None) -> str | None:
-        """A setting of a face, kept in the profile; with `value` it is set first."""
-        key = "setting " + name
+        """A setting, kept in the profile; with `value` it is set first.
+
+        Args:
+            name: one of `settings.SETTINGS`, or a name of the face's own.
+
+        Returns:
+            What it is now: the table's default, or None for a face's own, where it was not set.
+
+        Raises:
+            Usage: the value is none for this setting.
+        """
+        known = settings.BY_NAME.get(settings.plain(name))
+        key = "setting " + (known.name if known is not None else name)
         if value is not None:
+            value = settings.clean(known, value) if known is not None else value
             with self._db.transaction():
                 self._db.put(key, value)
+            if known is not None and known.name == "downloads":
+                self._core.files.downloads = self._downloads()
             return value
         found = self._db.get(key)
-        return None if found is None else str(found)
+        if found is None:
+            return None if known is None else known.default
+        return str(found)
+
+    def is_on(self, name: str) -> bool:
+        """Whether a setting of the table, a switch, is on."""
+        return settings.is_on(self._db, name)
 
     async def mark_read(self, target: str) -> None:
         """Everything in a conversation was shown: the senders are told."""

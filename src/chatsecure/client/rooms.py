@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from chatsecure import links
+from chatsecure.names import fold_name
 from chatsecure.wire.errors import NotFound, Usage, WrongIdentity
 
-from . import conversations, flows_enter, flows_rooms, history
+from . import contacts, conversations, flows_enter, flows_rooms, history
 from .conversations import Conversation
 from .driver import now_ms
 from .facade import Facade
-from .lines import RoomLine
+from .lines import MemberLine, RoomLine
 from .room import MemberRole, decode_state
 
 
@@ -49,8 +50,65 @@ class Rooms(Facade):
             last_at=last.at if last else None,
             notify=row.notify,
             draft=row.draft,
-            online=self._core.presence.get(row.name[1:], False),
+            online=row.private and self._core.presence.get(row.name[1:], False),
+            mentions=len(self.mentions(row.name)),
+            closed=self._closed(row),
+            away=contacts.away(self._db, row.name[1:]) if row.private else "",
+            changed=contacts.somebody_changed(self._db, row.log_id) is not None,
         )
+
+    def members(self, target: str) -> list[MemberLine]:
+        """Who is in a conversation: those with a role first, then by name.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        row = self._row(target)
+        if row.state not in (conversations.ACTIVE, conversations.JOINING):
+            return []
+        state = decode_state(self._core.groups.get(row.log_id).room_state)
+        me, lines = self._core.me, {}
+        for member in conversations.members(self._db, row.log_id):
+            known = contacts.get(self._db, member.name)
+            mine = member.fingerprint == me.fingerprint
+            lines[member.folded] = MemberLine(
+                name=member.name,
+                role=state.role(member.fingerprint).name.lower(),
+                online=self._core.online if mine else self._core.presence.get(member.name, False),
+                away=(self.away or "") if mine else contacts.away(self._db, member.name),
+                me=mine,
+                verified=known is not None and known.verified,
+                changed=known is not None and known.changed_certificate is not None,
+            )
+        order = [role.name.lower() for role in sorted(MemberRole, reverse=True)]
+        return sorted(
+            lines.values(), key=lambda line: (order.index(line.role), fold_name(line.name))
+        )
+
+    def mentions(self, target: str) -> list[int]:
+        """The places (`n`) of messages not shown yet that mention us, oldest first; at most 100."""
+        return history.unread_mentions(self._db, self._row(target), self._core.me.folded)
+
+    def close_chat(self, target: str) -> None:
+        """Take a private chat out of lists until something is said in it or it is opened again;
+        nothing is deleted and nobody is told.
+
+        Raises:
+            Usage: it is a room; one leaves a room.
+        """
+        row = self._row(target)
+        if not row.private:
+            raise Usage(f"{row.name} is a room", hint="leave it with /leave, for good")
+        with self._db.transaction():
+            self._db.put("closed " + row.log_id.hex(), self._newest(row))
+
+    def _newest(self, row: Conversation) -> int:
+        newest = "SELECT max(n) FROM messages WHERE log_id = ? AND kind > 0"
+        return int(self._db.value(newest, row.log_id) or 0)
+
+    def _closed(self, row: Conversation) -> bool:
+        at = self._db.get("closed " + row.log_id.hex())
+        return at is not None and self._newest(row) <= int(at)
 
     async def create_room(self, name: str, *, invite_only: bool = False) -> None:
         """Make a room; we are its owner."""

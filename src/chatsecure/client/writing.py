@@ -5,7 +5,7 @@ has come.
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, Refused, Usage
 
-from . import about, conversations, history
+from . import about, conversations, history, settings
 from .content import Text1, Typing
 from .facade import Facade, raw_id
 from .history import HistoryLine, Reach
@@ -111,9 +111,12 @@ class Writing(Facade):
         """
         return history.one(self._db, id_, self._core.me.folded)
 
-    async def typing(self, target: str) -> None:
-        """Tell those who are there that we are writing; nothing is stored."""
+    async def typing(self, target: str, *, active: bool = True) -> None:
+        """Tell those who are there that we are writing, or have stopped, unless the person does
+        not want that; nothing is stored."""
+        if not settings.is_on(self._db, "typing"):
+            return
         row = self._known(target)
         if row is not None and self._core.ready(row.log_id):
-            self._core.outbox.whisper(row.log_id, Typing())
+            self._core.outbox.whisper(row.log_id, Typing(active=active))
             self._driver.turn()
