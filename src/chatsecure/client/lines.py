@@ -86,19 +86,3 @@ class DeviceLine:
     this: bool
     last_seen: str | None
     """RFC 3339; None while it is online."""
-
-
-@dataclass(frozen=True, slots=True)
-class MemberLine:
-    """Somebody in a conversation."""
-
-    name: str
-    role: str
-    """`owner`, `manager` or `member`."""
-    me: bool
-    online: bool
-    away: str
-    """Why they are away, if they said so."""
-    verified: bool
-    changed: bool
-    """Their identity changed and was not accepted."""

@@ -60,7 +60,7 @@ class Rows(tk.Frame, Generic[T]):
         menu: Callable[[T, int, int], None] | None = None,
         moved: Callable[[T], None] | None = None,
         lines: int = 2,
-        ground: str = "sidebar",
+        ground: str = "side",
     ) -> None:
         super().__init__(master, takefocus=1, highlightthickness=theme.px(2), bd=0)
         self._theme, self._look, self._opened, self._menu = theme, look, opened, menu
@@ -74,6 +74,8 @@ class Rows(tk.Frame, Generic[T]):
         self._chosen: Callable[[T], bool] = lambda _item: False
         self._rows: list[_Row] = []
         self._drawing: str | None = None
+        self.always_cursor = False
+        """Show the cursor even while the keys go elsewhere."""
         self._bar = ttk.Scrollbar(self, orient="vertical", command=self._scrolled, takefocus=0)
         self._tag = f"rows{id(self)}"
         self._bind()
@@ -176,7 +178,7 @@ class Rows(tk.Frame, Generic[T]):
             self._moved(self.items[self._cursor])
 
     def _at(self, event: "tk.Event[tk.Misc]") -> int | None:
-        place = self._top + (event.y_root - self.winfo_rooty()) // self._row_height
+        place = self._top + (event.y_root - self.winfo_rooty()) // self.row_height
         return place if 0 <= place < len(self.items) else None
 
     def _click(self, event: "tk.Event[tk.Misc]") -> None:
@@ -195,7 +197,7 @@ class Rows(tk.Frame, Generic[T]):
     def _menu_key(self, _event: "tk.Event[tk.Misc]") -> str:
         item = self.current()
         if item is not None and self._menu is not None:
-            y = self.winfo_rooty() + (self._cursor - self._top) * self._row_height
+            y = self.winfo_rooty() + (self._cursor - self._top) * self.row_height
             self._menu(item, self.winfo_rootx() + self._theme.px(40), y + self._theme.px(20))
         return "break"
 
@@ -224,13 +226,14 @@ class Rows(tk.Frame, Generic[T]):
     # --- drawing ------------------------------------------------------------------------------
 
     @property
-    def _row_height(self) -> int:
+    def row_height(self) -> int:
+        """The height of a row, in pixels."""
         theme = self._theme
         high = theme.font("body").metrics("linespace") + theme.px(14)
         return high + (theme.font("small").metrics("linespace") + theme.px(2) if self._two else 0)
 
     def _visible(self) -> int:
-        return max(1, self.winfo_height() // self._row_height)
+        return max(1, self.winfo_height() // self.row_height)
 
     def draw_soon(self) -> None:
         """Draw when there is nothing else to do: many changes, one drawing."""
@@ -261,7 +264,7 @@ class Rows(tk.Frame, Generic[T]):
 
     def _draw(self) -> None:
         self._drawing = None
-        height, visible = self._row_height, self._visible()
+        height, visible = self.row_height, self._visible()
         self._top = max(0, min(self._top, len(self.items) - visible))
         border = 2 * self._theme.px(2)
         wide = self.winfo_width() - border
@@ -275,16 +278,16 @@ class Rows(tk.Frame, Generic[T]):
         shown = self.items[self._top : self._top + visible + 1]
         while len(self._rows) < len(shown):
             self._rows.append(_Row(self, self._theme, self._tag, two=self._two))
-        focus = self.focus_get_safe()
+        focus = self.always_cursor or self.focus_get_safe()
         for number, row in enumerate(self._rows):
             if number >= len(shown):
                 row.place_forget()
                 continue
             item, place = shown[number], self._top + number
             if self._chosen(item):
-                ground = "selected"
+                ground = "side_selected"
             elif place == self._hover or (focus and place == self._cursor):
-                ground = "hover"
+                ground = "side_hover"
             else:
                 ground = self._ground
             row.place(x=0, y=number * height, width=wide, height=height)
@@ -349,8 +352,7 @@ class _Row(tk.Frame):
         )
         self._strip.configure(background=color(look.strip) if look.strip else back)
         self._image.configure(image=look.image or "", background=back)
-        text = color("selected_text" if ground == "selected" else "text")
-        dim = color("selected_text" if ground == "selected" else "dim")
+        text, dim = color("text"), color("dim")
         self._title.configure(
             text=fit(look.title, title, wide - left - beside),
             font=title, background=back, foreground=text,
@@ -362,8 +364,8 @@ class _Row(tk.Frame):
         )  # fmt: skip
         self._badge.configure(
             text=look.badge,
-            background=color("accent" if look.loud else "badge") if look.badge else back,
-            foreground=color("on_accent" if look.loud else "on_badge"),
+            background=color("accent" if look.loud else "chip") if look.badge else back,
+            foreground=color("on_accent" if look.loud else "on_chip"),
         )
 
 

@@ -89,7 +89,7 @@ class Session:
         from chatsecure.cli.actions import Chat
         from chatsecure.client.client import Client
 
-        from .settings import DEFAULTS
+        from .prefs import DEFAULTS
 
         self._profile = profile
         self.client = Client(profile)
@@ -157,15 +157,9 @@ class Session:
             after = client.history(room.name, PAGE, after=unread - 1, notices=True)
             lines, at_end = before + after, len(after) < PAGE
         self.chat.current = room.name
-        members = self.members(room.name)
+        members = client.members(room.name)
         changed = next((one.name for one in members if one.changed), "")
         return Opened(room, lines, unread, at_end, members, changed)
-
-    def members(self, target: str) -> list[MemberLine]:
-        """Who is in a conversation."""
-        from chatsecure.client.members import members
-
-        return members(self.client.core, target)
 
     def newer(self, target: str, n: int) -> list[HistoryLine]:
         """The lines after a place."""
