@@ -60,6 +60,11 @@ class Bridge:
         self._thread = threading.Thread(target=self._run, name="client", daemon=True)
         self._thread.start()
 
+    @property
+    def wakeup_fd(self) -> int:
+        """A byte written there wakes Tk."""
+        return self._sender.fileno()
+
     # --- over there ---------------------------------------------------------------------------
 
     def _run(self) -> None:

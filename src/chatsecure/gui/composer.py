@@ -15,6 +15,7 @@ from chatsecure.words import _
 
 from . import shown
 from .entries import guard, plain_text
+from .marks import icon_button
 from .rows import Look, Rows
 from .theme import Theme
 
@@ -41,7 +42,7 @@ class Composer(ttk.Frame):
     """
 
     def __init__(self, master: tk.Misc, theme: Theme, *, on: Told, names: Names) -> None:
-        super().__init__(master, style="Composer.TFrame", padding=theme.px(8))
+        super().__init__(master, style="TFrame", padding=theme.px(8))
         self._theme, self._on, self._names = theme, on, names
         self._later: str | None = None
         self._typed_at = 0
@@ -55,17 +56,16 @@ class Composer(ttk.Frame):
         guard(self.text, theme)
         self.text.pack(fill="both", expand=True)
         px = theme.px
-        self.file_button = ttk.Button(
-            self, text=_("File…"), style="Tool.TButton", command=lambda: on("file", None)
+        self.file_button = icon_button(
+            self, theme, "attach", _("Send a file"), lambda: on("file", None)
         )
-        self.emoji_button = ttk.Button(
-            self, text=_("Emoji"), style="Tool.TButton",
-            command=lambda: on("emoji", self.emoji_button),
-        )  # fmt: skip
+        self.emoji_button = icon_button(
+            self, theme, "emoji", _("Insert an emoji"), lambda: on("emoji", self.emoji_button)
+        )
         self.send_button = ttk.Button(
             self, text=_("Send"), style="Accent.TButton", command=self._send
         )
-        self._hint = ttk.Label(self, style="Hint.TLabel")
+        self._hint = ttk.Label(self, style="Small.TLabel")
         self.grid_columnconfigure(1, weight=1)
         self.file_button.grid(row=1, column=0, sticky="s", padx=(0, px(6)))
         self._frame.grid(row=1, column=1, sticky="ew")
@@ -311,8 +311,8 @@ class _Strip(ttk.Frame):
     """A line above the text: what is answered or changed."""
 
     def __init__(self, master: tk.Misc, theme: Theme, cancel: Callable[[], None]) -> None:
-        super().__init__(master, style="Strip.TFrame", padding=theme.px(6))
-        self._label = ttk.Label(self, style="Strip.TLabel")
+        super().__init__(master, style="Soft.TFrame", padding=theme.px(6))
+        self._label = ttk.Label(self, style="Soft.TLabel")
         self._label.pack(side="left", fill="x", expand=True)
         self._cancel = ttk.Button(self, text=_("Cancel"), style="Tool.TButton", command=cancel)
         self._cancel.pack(side="right")

@@ -18,6 +18,7 @@ from . import shown
 from .banners import Banner, Banners
 from .composer import Composer
 from .history import History
+from .marks import icon_button
 from .session import PAGE, Opened, Session
 from .theme import Theme
 
@@ -66,7 +67,7 @@ class ConversationView(ttk.Frame):
         self._head = _Head(self, theme, on)
         self.banners = Banners(self, theme)
         self.history = History(self, theme, on=self._history_wants)
-        self._typing_label = ttk.Label(self, style="Hint.TLabel", padding=(theme.px(12), 0))
+        self._typing_label = ttk.Label(self, style="Small.TLabel", padding=(theme.px(12), 0))
         self.composer = Composer(self, theme, on=self._composer_wants, names=names)
         self._head.pack(fill="x")
         self.banners.pack(fill="x")
@@ -347,30 +348,30 @@ class _Head(ttk.Frame):
     """The name, the topic, who is here; private and public unmistakably different."""
 
     def __init__(self, master: tk.Misc, theme: Theme, on: Told) -> None:
-        super().__init__(master, style="Head.TFrame")
+        super().__init__(master, style="TFrame")
         self._theme = theme
         px = theme.px
         self._strip = tk.Frame(self, height=px(3))
         self._strip.pack(fill="x")
-        inner = ttk.Frame(self, style="Head.TFrame", padding=(px(12), px(7), px(8), px(7)))
+        inner = ttk.Frame(self, style="TFrame", padding=(px(12), px(7), px(8), px(7)))
         inner.pack(fill="x")
-        words = ttk.Frame(inner, style="Head.TFrame")
-        self._name = ttk.Label(words, style="HeadName.TLabel")
+        words = ttk.Frame(inner, style="TFrame")
+        self._name = ttk.Label(words, style="Title.TLabel")
         self._kind = tk.Label(words, bd=0, padx=px(7), pady=px(1))
-        self._about = ttk.Label(words, style="HeadDim.TLabel")
+        self._about = ttk.Label(words, style="Small.TLabel")
         self._name.grid(row=0, column=0, sticky="w")
         self._kind.grid(row=0, column=1, sticky="w", padx=px(8))
         self._about.grid(row=1, column=0, columnspan=3, sticky="w")
         words.grid_columnconfigure(2, weight=1)
         self._buttons = [
-            ttk.Button(inner, text=text, style="Tool.TButton", command=command)
-            for text, command in (
-                (_("People"), lambda: on("people", None)),
-                (_("Find"), lambda: on("find", None)),
+            icon_button(inner, theme, icon, label, command)
+            for icon, label, command in (
+                ("people", _("Show or hide the people"), lambda: on("people", None)),
+                ("search", _("Find in this conversation"), lambda: on("find", None)),
             )
         ]
-        self.compare = ttk.Button(
-            inner, text=_("Compare"), style="Tool.TButton", command=lambda: on("compare", None)
+        self.compare = icon_button(
+            inner, theme, "shield", _("Compare safety numbers"), lambda: on("compare", None)
         )
         for button in self._buttons:
             button.pack(side="right", padx=(px(4), 0))

@@ -175,9 +175,9 @@ def _picture(window: Window, line: HistoryLine, image: object) -> None:
 
 def pick_emoji(window: Window, near: tk.Misc, picked: Callable[[str], None]) -> None:
     """Let the person choose an emoji."""
-    from .emoji import EmojiPicker
+    from importlib import import_module
 
-    picker = EmojiPicker(window.root, window.theme, picked)
+    picker = import_module("chatsecure.gui.emoji").EmojiPicker(window.root, window.theme, picked)
     show = getattr(picker, "open", None)
     if show is not None:
         show(near)

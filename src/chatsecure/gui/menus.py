@@ -309,6 +309,7 @@ def join(window: Window) -> None:
 
 def me(window: Window, widget: tk.Misc) -> None:
     """The person's own menu."""
+
     def typed(text: str) -> Callable[[], None]:
         return lambda: window.acts.send(text)
 

@@ -9,7 +9,7 @@ from chatsecure.client.lines import MemberLine
 from chatsecure.words import _, several
 
 from . import shown
-from .marks import avatar
+from .marks import avatar, icon_button
 from .rows import Look, Rows
 from .theme import Theme
 
@@ -33,10 +33,11 @@ class People(ttk.Frame):
         self._theme = theme
         px = theme.px
         top = ttk.Frame(self, style="Side.TFrame", padding=(px(12), px(10), px(8), px(6)))
-        self._title = ttk.Label(top, style="SideHead.TLabel")
-        self._add = ttk.Button(
-            top, text=_("Add"), style="Tool.TButton", command=lambda: on("add", None)
-        )
+        self._title = ttk.Label(top, style="Side.Title.TLabel")
+        self._add = icon_button(
+            top, theme, "plus", _("Add people"), lambda: on("add", None),
+            style="SideIcon.TButton",
+        )  # fmt: skip
         self._title.pack(side="left", fill="x", expand=True)
         self._add.pack(side="right")
         self.rows: Rows[MemberLine] = Rows(

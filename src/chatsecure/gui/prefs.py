@@ -10,6 +10,7 @@ DEFAULTS: dict[str, str] = {
     "people": "on",
     "typing": "on",
     "geometry": "",
+    "own_server": "",
     "last": "#lobby",
 }
 

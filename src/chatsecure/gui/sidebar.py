@@ -11,7 +11,7 @@ from chatsecure.words import _
 
 from . import shown
 from .entries import guard_entry
-from .marks import avatar
+from .marks import avatar, icon_button
 from .rows import Look, Rows
 from .theme import Theme
 
@@ -36,10 +36,11 @@ class Sidebar(ttk.Frame):
         self.words = tk.StringVar(self)
         self.entry = ttk.Entry(top, textvariable=self.words, width=12)
         guard_entry(self.entry)
-        self._new = ttk.Button(
-            top, text=_("New"), style="Tool.TButton", command=lambda: on("new", self._new)
-        )
-        self._placeholder = ttk.Label(top, text=_("Search"), style="Placeholder.TLabel")
+        self._new = icon_button(
+            top, theme, "plus", _("A new chat or room"), lambda: on("new", self._new),
+            style="SideIcon.TButton",
+        )  # fmt: skip
+        self._placeholder = ttk.Label(top, text=_("Search"), style="Field.Dim.TLabel")
         self.entry.pack(side="left", fill="x", expand=True, padx=(0, px(6)))
         self._new.pack(side="right")
         self._placeholder.place(in_=self.entry, x=px(10), rely=0.5, anchor="w")
@@ -53,9 +54,10 @@ class Sidebar(ttk.Frame):
         )
         bottom = ttk.Frame(self, style="Side.TFrame", padding=(px(10), px(6)))
         self._me = ttk.Label(bottom, style="Side.TLabel", compound="left")
-        self._more = ttk.Button(
-            bottom, text=_("Menu"), style="Tool.TButton", command=lambda: on("me", self._more)
-        )
+        self._more = icon_button(
+            bottom, theme, "menu", _("Settings and more"), lambda: on("me", self._more),
+            style="SideIcon.TButton",
+        )  # fmt: skip
         self._me.pack(side="left", fill="x", expand=True)
         self._more.pack(side="right")
         top.pack(fill="x")
@@ -74,7 +76,7 @@ class Sidebar(ttk.Frame):
 
     def me(self, name: str, state: str, *, online: bool) -> None:
         """Say who we are and whether there is a connection."""
-        image = self._theme.dot("online" if online else "offline", ground="side")
+        image = self._theme.dot("online" if online else "offline", ring="side")
         self._me.configure(text=f" {shown.name(name)}, {state}", image=image)
 
     def rooms(self) -> list[RoomLine]:
