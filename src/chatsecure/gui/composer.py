@@ -14,7 +14,7 @@ from chatsecure.cli.slash import BY_NAME, completions
 from chatsecure.words import _
 
 from . import shown
-from .entries import guard, plain_text
+from .fields import guard, plain_text
 from .marks import icon_button
 from .rows import Look, Rows
 from .theme import Theme

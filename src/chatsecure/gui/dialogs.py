@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from tkinter import ttk
 
-from .entries import guard_entry
+from .fields import guard_entry
 from .theme import Theme
 
 

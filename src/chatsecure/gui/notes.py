@@ -9,7 +9,7 @@ from tkinter import ttk
 from chatsecure.client.display import harmless
 from chatsecure.words import _
 
-from .entries import fit_lines
+from .fields import fit_lines
 from .theme import Theme
 
 GOES_MS = 8000

@@ -11,7 +11,7 @@ from chatsecure.words import _, several
 
 from . import shown
 from .dialogs import Dialog
-from .entries import guard_entry
+from .fields import guard_entry
 from .marks import avatar
 from .rows import Look, Rows
 from .sidebar import when

@@ -10,7 +10,7 @@ from chatsecure.client.lines import RoomLine
 from chatsecure.words import _
 
 from . import shown
-from .entries import guard_entry
+from .fields import guard_entry
 from .marks import avatar, icon_button
 from .rows import Look, Rows
 from .theme import Theme

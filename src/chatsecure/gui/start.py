@@ -22,7 +22,7 @@ from chatsecure.wire.errors import ChatSecureError, Unreachable
 from chatsecure.words import _
 
 from .bridge import Bridge
-from .entries import guard_entry
+from .fields import guard_entry
 from .ownserver import OwnServer
 from .theme import Theme
 
