@@ -157,9 +157,7 @@ def _open(interfaces: Any) -> Any:
     from zeroconf import InterfaceChoice, Zeroconf
 
     try:
-        # With a thread of its own, also where the caller is in an event loop.
-        where = InterfaceChoice.All if interfaces is None else interfaces
-        return Zeroconf(interfaces=where, use_asyncio=False)
+        return Zeroconf(interfaces=InterfaceChoice.All if interfaces is None else interfaces)
     except OSError as error:
         raise _no_network(error) from None
 

@@ -236,10 +236,6 @@ def _names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=("targets", "users", "rooms"))
 
 
-def _gui(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--geometry", metavar="WxH+X+Y", help="the window's size and place")
-
-
 def _demo(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--faces", choices=("auto", "gui", "tui", "none"), default="auto", help="what to open")
@@ -378,13 +374,13 @@ COMMANDS = (
         group=TALK,
     ),
     Command(
-        "gui",
-        "chat in a window",
-        "gui.app:gui",
-        _gui,
-        "gui",
-        "At the first start it asks for an invitation, or starts a server here.",
-        TALK,
+        "tui",
+        "chat on the terminal's full screen",
+        "tui.start:tui",
+        example="tui",
+        more="Conversations, people, search, files; by keys and mouse, over SSH and in tmux.\n"
+        "F1 shows the keys.",
+        group=TALK,
     ),
     Command("rooms", "your conversations", "rooms:rooms", example="rooms --json", group=ROOMS),
     Command(

@@ -1,0 +1,511 @@
+"""The application: the screen's parts, which conversation is open, and what keys ask for.
+
+What happens is heard in `hearing.py`, what is done with a message in `acts.py`, what is entered
+in `entering.py`. All of them run in the client's own event loop.
+"""
+
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from textual import events
+from textual.app import App, ComposeResult
+from textual.containers import Vertical
+from textual.widgets import TextArea
+
+from chatsecure.cli.actions import LOBBY, Chat
+from chatsecure.client.client import Client
+from chatsecure.client.display import harmless, harmless_name
+from chatsecure.client.history import HistoryLine
+from chatsecure.client.lines import MemberLine, RoomLine
+from chatsecure.names import fold_name
+from chatsecure.wire.errors import ChatSecureError, NotFound, Usage
+from chatsecure.words import _, several
+
+from . import acts, entering, hearing, lists
+from .composer import Composer
+from .history import History
+from .keys import EVERYWHERE, NUMBERS, Bound, bindings, teach_meta_keys
+from .palette import chosen, variables
+from .rows import Entry, Rows
+from .screens import SEARCH_FOUND, Help, Plain, Search, Switcher
+from .style import CSS, MIDDLE, WIDE
+from .text import cut
+from .title import begin_title, end_title, set_title
+from .typed import Typed
+
+DRAFT_PAUSE_S = 1.0
+"""So long after the last key a draft is kept."""
+TYPING_EVERY_S = 3.0
+"""So often others are told that we write."""
+
+
+class ChatApp(App[int]):
+    """The terminal client of one profile."""
+
+    CSS = CSS
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[Bound]] = [
+        *bindings(EVERYWHERE, priority=True),
+        *bindings(NUMBERS, priority=True),
+    ]
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.palette = chosen(client.setting("theme") or "auto")
+        teach_meta_keys()
+        super().__init__()
+        self.chat = Chat(client, self.tell)
+        self.typed = Typed(client)
+        self.mode = entering.Mode()
+        self.ears = hearing.Ears(self)
+        self.members: list[MemberLine] = []
+        self.offers = ""
+        """What Tab may complete to, for the line under the conversation."""
+        self._want_side: bool | None = None
+        self._want_people: bool | None = None
+        self._draft_timer: Any = None
+        self._told_typing = 0.0
+        self._loading = False
+
+    # --- parts --------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """The screen's parts."""
+        yield Rows(lambda: self.palette, self._draw_side, id="side")
+        with Vertical(id="middle"):
+            yield Plain(id="head")
+            yield Plain(id="banner")
+            yield History(self.client, lambda: self.palette, self._wanted, id="history")
+            yield Plain(id="about")
+            yield Composer(self._names, self._typed, id="composer")
+        yield Rows(lambda: self.palette, self._draw_people, id="people")
+
+    @property
+    def history(self) -> History:
+        """The conversation."""
+        return self.screen_stack[0].query_one(History)
+
+    @property
+    def composer(self) -> Composer:
+        """Where one types."""
+        return self.screen_stack[0].query_one(Composer)
+
+    @property
+    def target(self) -> str:
+        """The open conversation."""
+        return self.history.target
+
+    def part(self, name: str) -> Any:
+        """A part of the screen by its id."""
+        return self.screen_stack[0].query_one("#" + name)
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The palette's colours, for the style sheet."""
+        return super().get_css_variables() | variables(self.palette)
+
+    def restyle(self) -> None:
+        """Show everything in the colours that are set."""
+        palette = chosen(self.client.setting("theme") or "auto")
+        if palette is self.palette:
+            return
+        self.palette = palette
+        self.theme = "textual-dark" if palette.dark else "textual-light"
+        self.refresh_css(animate=False)
+        self.history.restyle()
+        self.ears.soon(side=True, people=True)
+
+    def on_mount(self) -> None:
+        """Open where the person left, and listen."""
+        begin_title(self)
+        self.theme = "textual-dark" if self.palette.dark else "textual-light"
+        names = [room.name for room in self.client.rooms()]
+        last = self.client.setting("open") or LOBBY
+        if names:
+            self.open(last if last in names else LOBBY if LOBBY in names else names[0])
+        self.composer.focus()
+        self.run_worker(self.ears.listen(), name="events")
+
+    def on_unmount(self) -> None:
+        """What was begun is kept."""
+        self.keep_draft()
+        end_title(self)
+
+    def _names(self) -> tuple[list[str], list[str]]:
+        return self.chat.people(), self.chat.room_names()
+
+    def _draw_side(self, width: int) -> list[Entry]:
+        rooms = self.rooms()
+        return lists.conversations(rooms, width, self.palette)
+
+    def _draw_people(self, width: int) -> list[Entry]:
+        return lists.people(self.members, width, self.palette)
+
+    # --- saying -------------------------------------------------------------------------------
+
+    def tell(self, text: str) -> None:
+        """Show what a command has said, below the conversation."""
+        self.history.note(text)
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something beside everything else; what goes wrong is told."""
+
+        async def careful() -> None:
+            try:
+                await work
+            except ChatSecureError as error:
+                self.tell(f"{error}; {error.hint}" if error.hint else str(error))
+
+        self.run_worker(careful(), group="doing")
+
+    def safely(self, work: Callable[[], Any]) -> Any:
+        """Call something; what goes wrong is told."""
+        try:
+            return work()
+        except ChatSecureError as error:
+            self.tell(f"{error}; {error.hint}" if error.hint else str(error))
+            return None
+
+    # --- conversations ------------------------------------------------------------------------
+
+    def rooms(self) -> list[RoomLine]:
+        """The conversations of the list."""
+        here = self.target
+        return [room for room in self.client.rooms() if not room.closed or room.name == here]
+
+    def room(self) -> RoomLine | None:
+        """The open conversation, where we are still in it."""
+        with suppress(NotFound, Usage):
+            return self.client.room(self.target) if self.target else None
+        return None
+
+    def open(self, target: str, *, at: int | None = None, select: str | None = None) -> None:
+        """Show a conversation: at a place, at what is new, or at its end."""
+        try:
+            new_at = self.client.first_unread(target)
+        except NotFound as error:
+            self.tell(str(error))
+            return
+        self.keep_draft()
+        self.mode = entering.Mode()
+        history = self.history
+        history.open(target, at=at if at is not None else new_at, new_at=new_at)
+        if select is not None and at is not None:
+            history.to(at, select=select)
+        self.chat.current = target
+        self.client.setting("open", target)
+        self._loading = True
+        self.composer.replace_all(self.client.draft(target))
+        self.part("side").current = target
+        self.part("history").set_class(target.startswith("@"), "private")
+        self.ears.opened()
+        self._unfold()
+
+    def keep_draft(self) -> None:
+        """Keep what is typed and not sent."""
+        if self.target and self.mode.kind != "edit":
+            with suppress(NotFound, Usage):
+                self.client.draft(self.target, self.composer.text)
+
+    def _in_list(self) -> list[str]:
+        return [room.name for room in lists.in_order(self.rooms())]
+
+    def action_neighbour(self, by: int) -> None:
+        """The conversation above or below."""
+        names = self._in_list()
+        if names:
+            at = names.index(self.target) if self.target in names else 0
+            self.open(names[(at + by) % len(names)])
+
+    def action_numbered(self, number: int) -> None:
+        """The conversation with this place in the list."""
+        names = self._in_list()
+        if number <= len(names):
+            self.open(names[number - 1])
+
+    def action_next_unread(self) -> None:
+        """The next conversation with something new."""
+        names = self._in_list()
+        at = names.index(self.target) if self.target in names else 0
+        unread = {room.name for room in self.client.rooms() if room.unread}
+        for name in names[at + 1 :] + names[:at]:
+            if name in unread:
+                self.open(name)
+                return
+        self.action_first_unread()
+
+    def action_first_unread(self) -> None:
+        """The first message that was new."""
+        if self.history.new_at is not None:
+            self.history.to(self.history.new_at)
+        else:
+            self.notify(_("nothing new here"), timeout=2)
+
+    def action_next_mention(self) -> None:
+        """The next message that mentions us."""
+        for name in self._in_list():
+            if places := self.client.mentions(name):
+                self.open(name, at=places[0])
+                self.history.to(places[0], select_it=True)
+                return
+        if not self.history.to_mention():
+            self.notify(_("nobody mentions you here"), timeout=2)
+
+    def action_end(self) -> None:
+        """The newest message."""
+        self.history.to_end()
+
+    def action_tidy(self) -> None:
+        """Take away what commands have said, and banners that were read."""
+        self.history.tidy()
+        self.ears.tidy()
+
+    # --- the lists ----------------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        """On a narrow screen the lists give way."""
+        self._fold(event.size.width)
+
+    def _fold(self, width: int) -> None:
+        side = width >= MIDDLE if self._want_side is None else self._want_side
+        people = width >= WIDE if self._want_people is None else self._want_people
+        narrow = width < MIDDLE
+        over = narrow and (bool(self._want_side) or bool(self._want_people))
+        self.screen_stack[0].set_class(over, "over")
+        self.part("side").set_class(not side or (narrow and bool(self._want_people)), "folded")
+        self.part("people").set_class(not people, "folded")
+        self.call_after_refresh(self.show_head)
+
+    def _toggle(self, name: str) -> None:
+        rows = self.part(name)
+        folded = rows.has_class("folded")
+        narrow = self.size.width < MIDDLE
+        side, people = self._want_side, self._want_people
+        if name == "side":
+            side, people = folded, (False if narrow else people)
+        else:
+            people, side = folded, (False if narrow else side)
+        self._want_side, self._want_people = side, people
+        self._fold(self.size.width)
+        if folded:
+            rows.redraw()
+            rows.focus()
+        else:
+            self.composer.focus()
+
+    def _unfold(self) -> None:
+        """A conversation was chosen: on a narrow screen the list goes."""
+        if self.size.width < MIDDLE and (self._want_side or self._want_people):
+            self._want_side = self._want_people = None
+            self._fold(self.size.width)
+            self.composer.focus()
+
+    def action_side(self) -> None:
+        """Show or hide the conversations."""
+        self._toggle("side")
+
+    def action_people(self) -> None:
+        """Show or hide the people."""
+        self._toggle("people")
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """A conversation or a person."""
+        if event.rows.id == "side":
+            self.open(event.value)
+            self.composer.focus()
+        elif event.rows.id == "people":
+            acts.person(self, event.value)
+
+    # --- what is shown around the conversation ------------------------------------------------
+
+    def show_head(self) -> None:
+        """The head and the words around the composer."""
+        room = self.room()
+        private = self.target.startswith("@")
+        head = self.part("head")
+        head.set_class(private, "private")
+        self.composer.set_class(private, "private")
+        width = max(10, head.size.width - 2)
+        head.update(cut(self._head(room), width))
+        self.composer.border_title = cut(entering.destination(self), max(4, width - 4))
+        self.show_about()
+
+    def _head(self, room: RoomLine | None) -> str:
+        name = harmless_name(self.target)
+        if self.target.startswith("@"):
+            other = next((member for member in self.members if not member.me), None)
+            parts = [f"🔒 {name}", _("private: only you and {name}").format(name=name[1:])]
+            if other is not None:
+                here = _("away") if other.online and other.away else _("here")
+                parts.append(here if other.online else _("not here"))
+                parts.append(_("compared ✓") if other.verified else _("not compared (F6)"))
+            return " · ".join(parts)
+        if room is None:
+            return f"{name} · {_('you are not in it any more')}"
+        parts = [name, _("everyone on this server") if room.kind == "lobby" else _("room")]
+        parts.append(several("{n} person", "{n} people", len(room.people)))
+        if room.invite_only:
+            parts.append(_("by invitation"))
+        if room.topic:
+            parts.append(harmless(room.topic, lines=False))
+        return " · ".join(parts)
+
+    def show_about(self) -> None:
+        """The line under the conversation: who writes, completions, a hint."""
+        line = self.part("about")
+        width = max(10, line.size.width - 2)
+        text = self.offers or self.ears.writing() or entering.hint(self)
+        line.update(cut(text, width))
+
+    def show_title(self, unread: int) -> None:
+        """How much is new, in the terminal's title."""
+        set_title(self, unread)
+
+    # --- typing -------------------------------------------------------------------------------
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        """Something is typed: a draft to keep, and others see that we write."""
+        if event.text_area is not self.composer:
+            return
+        if self._loading:
+            self._loading = False
+            return
+        if self._draft_timer is not None:
+            self._draft_timer.stop()
+        self._draft_timer = self.set_timer(DRAFT_PAUSE_S, self.keep_draft)
+        text = self.composer.text
+        now = self.ears.now()
+        if (
+            text.strip()
+            and text.lstrip()[0] not in "/@#"
+            and now - self._told_typing > TYPING_EVERY_S
+        ):
+            self._told_typing = now
+            self.do(self.client.typing(self.target))
+
+    def _typed(self, what: str, value: Any) -> None:
+        """What the composer wants."""
+        match what:
+            case "entered":
+                entering.entered(self, value)
+            case "earlier":
+                entering.earlier(self, value)
+            case "pasted":
+                entering.pasted(self, *value)
+            case "offered":
+                self._offer(*value)
+            case "help":
+                self.action_help()
+            case "select":
+                self.screen.set_focus(self.history)
+            case "scroll":
+                self.history.action_page_rows(value)
+            case "next":
+                self.screen.focus_next()
+            case "previous":
+                self.screen.focus_previous()
+            case "leave":
+                self.notify(_("Ctrl+Q leaves the program"), timeout=2)
+            case _:
+                entering.give_up(self)
+
+    def _offer(self, offers: list[str], chosen: int) -> None:
+        """What Tab may complete to."""
+        shown = [
+            f"[{one.strip()}]" if number == chosen else one.strip()
+            for number, one in enumerate(offers)
+        ]
+        self.offers = "  ".join(shown[max(0, chosen - 2) :])
+        self.show_about()
+
+    # --- the conversation ---------------------------------------------------------------------
+
+    def _wanted(self, what: str, value: Any) -> None:
+        """Something is to be done with a message."""
+        if what == "done":
+            self.screen.set_focus(self.composer)
+        else:
+            acts.act(self, what, value)
+
+    def on_history_moved(self) -> None:
+        """Another part is seen: what is new may be read now."""
+        self.ears.soon()
+
+    def on_app_focus(self) -> None:
+        """The terminal is looked at again."""
+        self.ears.soon()
+
+    # --- screens ------------------------------------------------------------------------------
+
+    def _covered(self) -> bool:
+        return len(self.screen_stack) > 1
+
+    def action_help(self) -> None:
+        """The keys and commands."""
+        if not self._covered():
+            self.push_screen(Help())
+
+    def action_switch(self) -> None:
+        """Go somewhere by a few letters."""
+        if self._covered():
+            return
+        rooms = self._in_list()
+        known = {fold_name(room) for room in rooms}
+        others = ["@" + name for name in self.chat.people()]
+        names = [*rooms, *(name for name in others if fold_name(name) not in known)]
+
+        def found(name: str | None) -> None:
+            if name is not None:
+                self.do(self.go(name))
+
+        self.push_screen(Switcher(names, lambda: self.palette), found)
+
+    async def go(self, name: str) -> None:
+        """Open a conversation; a private one is made if there is none yet."""
+        if name.startswith("@"):
+            name = await self.client.query(name[1:])
+        self.open(name)
+        self.composer.focus()
+
+    def action_search(self, here: bool, begun: str = "") -> None:
+        """Search this conversation or all."""
+        if self._covered():
+            return
+        where = self.target if here else None
+
+        def find(words: str) -> list[HistoryLine]:
+            return self.client.search(words, SEARCH_FOUND, where)
+
+        def found(line: HistoryLine | None) -> None:
+            if line is not None:
+                self.open(line.conversation, at=line.n, select=line.id)
+                self.history.focus()
+
+        name = harmless_name(self.target)
+        title = _("Search {name}").format(name=name) if here else _("Search everywhere")
+        self.push_screen(Search(find, title, lambda: self.palette, begun), found)
+
+    def action_file(self) -> None:
+        """Begin the command that sends a file."""
+        self.composer.replace_all(f"/file {self.target} ")
+        self.composer.focus()
+
+    def action_safety(self) -> None:
+        """The safety number of whom we write with."""
+        if self._covered():
+            return
+        if self.ears.changed:
+            acts.safety(self, self.ears.changed[0])
+        elif self.target.startswith("@"):
+            acts.safety(self, self.target[1:])
+        else:
+            self.tell(_("of whom? /verify bob, or choose somebody in the list of people"))
+
+    def action_settings(self) -> None:
+        """Settings."""
+        if not self._covered():
+            acts.settings(self)
+
+    async def action_leave(self) -> None:
+        """Leave the program."""
+        self.exit(0)
