@@ -157,7 +157,9 @@ def _open(interfaces: Any) -> Any:
     from zeroconf import InterfaceChoice, Zeroconf
 
     try:
-        return Zeroconf(interfaces=InterfaceChoice.All if interfaces is None else interfaces)
+        # With a thread of its own, also where the caller is in an event loop.
+        where = InterfaceChoice.All if interfaces is None else interfaces
+        return Zeroconf(interfaces=where, use_asyncio=False)
     except OSError as error:
         raise _no_network(error) from None
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from chatsecure import lan
-from chatsecure.wire.errors import ChatSecureError
+from chatsecure.client.client import Client
+from chatsecure.client.joining import join
+from chatsecure.wire.errors import ChatSecureError, Unreachable
 
 from .conftest import start_server
 
@@ -65,3 +67,28 @@ def lan_fingerprint(link: str) -> bytes:
     from chatsecure.links import parse_link
 
     return parse_link(link).fingerprint
+
+
+async def test_a_client_finds_its_server_at_another_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHATSECURE_KEYRING", "off")
+    server = start_server(tmp_path / "server")
+    profile = await join(tmp_path / "mara", server.link, "mara")
+    assert server.stop() == 0
+    moved = start_server(tmp_path / "server", "events", "127.0.0.1:0", "--announce", owner=False)
+    impostor = lan.announce(["127.0.0.1"], 9, lan_fingerprint(server.link) + bytes(12))
+    try:
+        assert moved.port != server.port
+        # An address of the loopback is not looked for unless that is wanted.
+        async with Client(profile) as client:
+            with pytest.raises(Unreachable):
+                await client.ready(20)
+        client.setting("find_server", "yes")
+        async with Client(profile) as client:
+            await client.ready(30, patient=True)
+            assert client.server == moved.address
+    finally:
+        impostor()
+        assert moved.stop() == 0
+        profile.close()

@@ -15,6 +15,9 @@ from .output import ClosedPipe, Options, Output, silence_stdout, use_utf8
 
 INTERRUPTED = 130
 
+OTHER_PARTS = ("demo", "gui", "tui", "bot")
+"""Handlers of these stand beside `cli`, not in it."""
+
 Handler = Callable[[Namespace, Output], int]
 
 
@@ -90,8 +93,7 @@ def _run(arguments: list[str]) -> int:
         what = f"{command} does what?" if command else "which command?"
         raise Usage(what, hint=" ".join(filter(None, ("chatsecure", command, "--help lists them"))))
     module, _, function = namespace.handler.partition(":")
-    face = module.partition(".")[0] in ("demo", "tui", "gui")
-    where = "chatsecure" if face else "chatsecure.cli"
+    where = "chatsecure" if module.partition(".")[0] in OTHER_PARTS else "chatsecure.cli"
     handler: Handler = getattr(import_module(f"{where}.{module}"), function)
     return handler(namespace, Output(options(namespace)))
 

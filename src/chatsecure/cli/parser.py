@@ -236,6 +236,10 @@ def _names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=("targets", "users", "rooms"))
 
 
+def _gui(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--geometry", metavar="WxH+X+Y", help="the window's size and place")
+
+
 def _demo(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--faces", choices=("auto", "gui", "tui", "none"), default="auto", help="what to open")
@@ -372,6 +376,15 @@ COMMANDS = (
         more="Works over SSH, in a dumb terminal, with a screen reader and through a pipe.\n"
         "/help lists its commands.",
         group=TALK,
+    ),
+    Command(
+        "gui",
+        "chat in a window",
+        "gui.app:gui",
+        _gui,
+        "gui",
+        "At the first start it asks for an invitation, or starts a server here.",
+        TALK,
     ),
     Command(
         "tui",

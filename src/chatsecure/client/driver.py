@@ -17,6 +17,7 @@ from chatsecure.wire.errors import ChatSecureError, NotInTime, Unreachable
 from .core import Core
 from .events import ConnectionEvent, stamp
 from .flow import Flow, T
+from .whereabouts import Whereabouts
 
 CONNECT_TIMEOUT_S = 10.0
 BACKOFF_FIRST_S = 0.5
@@ -42,17 +43,21 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
+def _certificate(writer: asyncio.StreamWriter) -> bytes:
+    return writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
+
+
 class Driver:
     """Runs one core.
 
     Args:
         core: the core; nobody else may call its inputs.
-        host, port: the server.
+        where: where the server is.
     """
 
-    def __init__(self, core: Core, host: str, port: int) -> None:
+    def __init__(self, core: Core, where: Whereabouts) -> None:
         self._core = core
-        self._address = (host, port)
+        self._where = where
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
         self._neighbour: asyncio.Task[None] | None = None
@@ -120,15 +125,16 @@ class Driver:
         core, online, failure = self._core, False, Unreachable("the connection was closed")
         error: ChatSecureError = failure
         try:
-            reader, writer = await self._connect()
+            reader, writer = await self._connect_somewhere()
             self._writer = writer
             try:
-                certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-                core.connected(certificate or b"")
+                core.connected(_certificate(writer))
                 self.turn()
                 while data := await reader.read(READ_BYTES):
                     core.received(data)
-                    online = online or core.online
+                    if core.online and not online:
+                        online = True
+                        self._where.keep()
                     if core.online:
                         self.failure = None
                     self.turn()
@@ -145,8 +151,24 @@ class Driver:
         self.turn()
         return online
 
+    async def _connect_somewhere(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect where the server was, or where this network says it is now."""
+        known = self._where.address
+        try:
+            return await self._connect()
+        except (OSError, TimeoutError):
+            if not self._where.may_look() or not await asyncio.to_thread(self._where.look):
+                raise
+            with contextlib.suppress(OSError, TimeoutError):
+                reader, writer = await self._connect()
+                if self._where.proves(_certificate(writer)):
+                    return reader, writer
+                await self._close(writer)
+            self._where.address = known
+            raise
+
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        host, port = self._address
+        host, port = self._where.address
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             return await asyncio.open_connection(
                 host,
@@ -158,7 +180,7 @@ class Driver:
             )
 
     def _unreachable(self, problem: Exception) -> Unreachable:
-        host, port = self._address
+        host, port = self._where.address
         said = getattr(problem, "strerror", None) or str(problem) or "no answer in time"
         return Unreachable(
             f"the server {host}:{port} cannot be reached ({said})",

@@ -16,6 +16,7 @@ from .events import Event, is_momentary
 from .flow import Flow, T
 from .profile.folder import Profile
 from .profile.lock import FileLock, FileLocks
+from .whereabouts import Whereabouts
 
 
 class Facade:
@@ -45,9 +46,7 @@ class Facade:
         self._sending = FileLocks(profile.folder / "sending")
         self._core.files.claim = lambda id_: self._sending.acquire(id_.hex())
         self._core.files.unclaim = lambda id_: self._sending.release(id_.hex())
-        self._driver = Driver(
-            self._core, self._db.get("server_host"), int(self._db.get("server_port"))
-        )
+        self._driver = Driver(self._core, Whereabouts(self._db))
         self._momentary: list[Event] = []
         self._core.listeners.append(self._heard)
 

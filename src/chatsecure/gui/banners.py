@@ -1,0 +1,96 @@
+"""Banners above a conversation: no connection, a changed identity, what is missing.
+
+Each has a name and at most one is shown for a name; a banner stays until what it tells of is over
+or the person puts it away. It pushes nothing away: the keys stay where they are.
+"""
+
+import tkinter as tk
+from collections.abc import Callable
+from dataclasses import dataclass
+from tkinter import ttk
+
+from chatsecure.words import _
+
+from .theme import Theme
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """What a banner says."""
+
+    text: str
+    kind: str = "warn"
+    """`warn`, `danger` or `soft`."""
+    actions: tuple[tuple[str, Callable[[], None]], ...] = ()
+    closable: bool = False
+
+
+class Banners(tk.Frame):
+    """The banners of the window, the most urgent first."""
+
+    def __init__(self, master: tk.Misc, theme: Theme) -> None:
+        super().__init__(master, bd=0, height=1)
+        self._theme = theme
+        self._shown: dict[str, Banner] = {}
+        self._frames: dict[str, tk.Frame] = {}
+        self._forget = theme.on_change(self._restyle)
+        self.bind("<Destroy>", self._destroyed)
+
+    def show(self, name: str, banner: Banner) -> None:
+        """Show a banner, in place of an older one of this name."""
+        if self._shown.get(name) != banner:
+            self._shown[name] = banner
+            self._draw(name)
+
+    def close(self, name: str) -> None:
+        """Take a banner away."""
+        self._shown.pop(name, None)
+        frame = self._frames.pop(name, None)
+        if frame is not None:
+            frame.destroy()
+        if not self._frames:
+            # An empty frame keeps the height of what it held.
+            self.configure(height=1)
+
+    def names(self) -> list[str]:
+        """Which are shown."""
+        return list(self._shown)
+
+    def text(self, name: str) -> str:
+        """What a banner says; empty where there is none."""
+        return self._shown[name].text if name in self._shown else ""
+
+    def _draw(self, name: str) -> None:
+        banner, theme = self._shown[name], self._theme
+        old = self._frames.pop(name, None)
+        if old is not None:
+            old.destroy()
+        back, front = theme.color(banner.kind), theme.color("on_" + banner.kind)
+        frame = tk.Frame(self, background=back, padx=theme.px(12), pady=theme.px(6))
+        label = tk.Label(
+            frame, text=banner.text, background=back, foreground=front, justify="left",
+            anchor="w", font=theme.font("body"), bd=0, wraplength=theme.px(480),
+        )  # fmt: skip
+        if banner.closable:
+            button = ttk.Button(
+                frame, text=_("Close"), style="Tool.TButton", command=lambda: self.close(name)
+            )
+            button.pack(side="right", padx=(theme.px(6), 0))
+        for text, command in reversed(banner.actions):
+            button = ttk.Button(frame, text=text, style="Tool.TButton", command=command)
+            button.pack(side="right", padx=(theme.px(6), 0))
+        label.pack(side="left", fill="x", expand=True)
+        frame.bind(
+            "<Configure>",
+            lambda _event: label.configure(wraplength=max(120, label.winfo_width())),
+        )
+        frame.pack(fill="x")
+        self._frames[name] = frame
+
+    def _restyle(self) -> None:
+        for name in self._shown:
+            self._draw(name)
+
+    def _destroyed(self, event: "tk.Event[tk.Misc]") -> None:
+        if event.widget is self:
+            self._forget()

@@ -1,0 +1,150 @@
+"""Windows that ask or tell something: a frame, a title, buttons; Esc closes, Return agrees.
+
+They stand beside the main window's work and never block it: no `wait_window`, no grab.
+"""
+
+import tkinter as tk
+from collections.abc import Callable
+from functools import partial
+from tkinter import ttk
+
+from .fields import guard_entry
+from .theme import Theme
+
+
+class Dialog(tk.Toplevel):
+    """A window of its own with a body to fill and buttons below.
+
+    Args:
+        title: what it is about; fit for a title bar.
+    """
+
+    def __init__(self, master: tk.Misc, theme: Theme, title: str) -> None:
+        super().__init__(master)
+        self.withdraw()
+        self.theme = theme
+        self.title(title)
+        self.transient(master.winfo_toplevel())
+        self.configure(background=theme.color("window"))
+        px = theme.px
+        self.body = ttk.Frame(self, padding=(px(20), px(18), px(20), px(8)))
+        self._buttons = ttk.Frame(self, padding=(px(20), px(8), px(20), px(16)))
+        self._buttons.pack(side="bottom", fill="x")
+        self.body.pack(fill="both", expand=True)
+        self.bind("<Escape>", lambda _event: self.destroy())
+        self._agree: ttk.Button | None = None
+
+    def heading(self, text: str) -> ttk.Label:
+        """A heading at the top of the body."""
+        label = ttk.Label(self.body, text=text, style="Heading.TLabel")
+        label.pack(anchor="w", pady=(0, self.theme.px(8)))
+        return label
+
+    def say(self, text: str, *, dim: bool = False, wide: int = 420) -> ttk.Label:
+        """A paragraph."""
+        style = "Dim.TLabel" if dim else "TLabel"
+        label = ttk.Label(
+            self.body, text=text, style=style, wraplength=self.theme.px(wide), justify="left"
+        )
+        label.pack(anchor="w", pady=(0, self.theme.px(8)))
+        return label
+
+    def field(self, label: str, value: str = "", *, hide: bool = False) -> tk.StringVar:
+        """A labelled field."""
+        ttk.Label(self.body, text=label).pack(anchor="w")
+        held = tk.StringVar(self, value)
+        entry = ttk.Entry(self.body, textvariable=held, width=36, show="●" if hide else "")
+        guard_entry(entry)
+        entry.pack(fill="x", pady=(self.theme.px(2), self.theme.px(10)))
+        if not hasattr(self, "first"):
+            self.first = entry
+        return held
+
+    def button(
+        self, text: str, command: Callable[[], None], *, agree: bool = False, danger: bool = False
+    ) -> ttk.Button:
+        """A button at the bottom; that which agrees is Return's."""
+        style = "Danger.TButton" if danger else "Accent.TButton" if agree else "TButton"
+        button = ttk.Button(self._buttons, text=text, style=style, command=command)
+        button.pack(side="right", padx=(self.theme.px(8), 0))
+        button.bind("<Return>", partial(_pressed, button))
+        if agree:
+            self._agree = button
+            self.bind("<Return>", lambda _event: button.invoke())
+        return button
+
+    def open(self) -> None:
+        """Show it above the middle of the main window, with the keys in its first field."""
+        self.update_idletasks()
+        main = self.master.winfo_toplevel()
+        x = main.winfo_rootx() + (main.winfo_width() - self.winfo_reqwidth()) // 2
+        y = main.winfo_rooty() + (main.winfo_height() - self.winfo_reqheight()) // 3
+        self.geometry(f"+{max(0, x)}+{max(0, y)}")
+        self.deiconify()
+        first = getattr(self, "first", None) or self._agree
+        if first is not None:
+            first.focus_set()
+        else:
+            self.focus_set()
+
+
+def _pressed(button: ttk.Button, _event: "tk.Event[tk.Misc]") -> str:
+    button.invoke()
+    return "break"
+
+
+def ask(
+    master: tk.Misc,
+    theme: Theme,
+    title: str,
+    text: str,
+    *,
+    agree: str,
+    cancel: str,
+    done: Callable[[], None],
+    danger: bool = False,
+) -> Dialog:
+    """Ask for an agreement; `done` is called with it."""
+    dialog = Dialog(master, theme, title)
+    dialog.heading(title)
+    dialog.say(text)
+
+    def agreed() -> None:
+        dialog.destroy()
+        done()
+
+    dialog.button(agree, agreed, agree=True, danger=danger)
+    dialog.button(cancel, dialog.destroy)
+    dialog.open()
+    return dialog
+
+
+def ask_text(
+    master: tk.Misc,
+    theme: Theme,
+    title: str,
+    label: str,
+    *,
+    agree: str,
+    cancel: str,
+    done: Callable[[str], None],
+    text: str = "",
+    value: str = "",
+) -> Dialog:
+    """Ask for a line of text; `done` gets it, if it is not empty."""
+    dialog = Dialog(master, theme, title)
+    dialog.heading(title)
+    if text:
+        dialog.say(text, dim=True)
+    held = dialog.field(label, value)
+
+    def agreed() -> None:
+        given = held.get().strip()
+        if given:
+            dialog.destroy()
+            done(given)
+
+    dialog.button(agree, agreed, agree=True)
+    dialog.button(cancel, dialog.destroy)
+    dialog.open()
+    return dialog

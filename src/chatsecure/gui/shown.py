@@ -1,0 +1,18 @@
+"""Foreign text on its way into a label, a title or a list: harmless, and fit for Tk on X11."""
+
+from chatsecure.client.display import harmless, harmless_name
+
+
+def name(text: str) -> str:
+    """The name of a user, a room or a file."""
+    return harmless_name(text)
+
+
+def line(text: str, most: int = 200) -> str:
+    """A text as one line of at most so many characters."""
+    return harmless(text[: most * 4], lines=False).strip()[:most]
+
+
+def target(conversation: str) -> str:
+    """A conversation as people know it: `#room`, or a person's name."""
+    return name(conversation).removeprefix("@")
