@@ -103,10 +103,16 @@ class App:
         self.root.title("ChatSecure")
         self.root.minsize(*SMALLEST)
         self._icon()
-        self._end_on_signals()
 
     def run(self) -> int:
         """Show the window until the person leaves; gives the exit code."""
+        self._end_on_signals()
+        self.begin()
+        self.root.mainloop()
+        return 0
+
+    def begin(self) -> None:
+        """Show the window."""
         from chatsecure.client.profile.folder import exists
 
         if coarse_letters(self.root):
@@ -117,8 +123,6 @@ class App:
         else:
             self._first_start()
         self.root.deiconify()
-        self.root.mainloop()
-        return 0
 
     def _place(self, geometry: str) -> None:
         wide, high = self.root.winfo_screenwidth(), self.root.winfo_screenheight()

@@ -73,7 +73,7 @@ class Composer(ttk.Frame):
         self.send_button.grid(row=1, column=3, sticky="s")
         self._hint.grid(row=2, column=1, columnspan=3, sticky="w", pady=(px(3), 0))
         self._popup = _Popup(self, theme, self._complete_with)
-        self._bind()
+        self._bind_keys()
         self._forget = theme.on_change(self._restyle)
         self.bind("<Destroy>", self._destroyed)
         self._restyle()
@@ -123,7 +123,7 @@ class Composer(ttk.Frame):
 
     # --- keys ---------------------------------------------------------------------------------
 
-    def _bind(self) -> None:
+    def _bind_keys(self) -> None:
         bind = self.text.bind
         bind("<Return>", self._enter)
         bind("<KP_Enter>", self._enter)
@@ -141,6 +141,11 @@ class Composer(ttk.Frame):
             with contextlib.suppress(tk.TclError):
                 bind(key, self._back)
         bind("<Configure>", lambda _event: self._grow())
+        bind("<Control-a>", self._select_all)
+
+    def _select_all(self, _event: "tk.Event[tk.Misc]") -> str:
+        self.text.tag_add("sel", "1.0", "end-1c")
+        return "break"
 
     def _enter(self, event: "tk.Event[tk.Misc]") -> str | None:
         if int(event.state) & 0x1:
@@ -290,7 +295,10 @@ class Composer(ttk.Frame):
     def _ring(self) -> None:
         color = self._theme.color
         ring = color("focus" if self.text.focus_get() is self.text else "line")
-        self._frame.configure(highlightbackground=ring, background=color("field"))
+        self._frame.configure(
+            # Tk lights a frame up by itself when what is in it has the keys.
+            highlightbackground=ring, highlightcolor=ring, background=color("field"),
+        )  # fmt: skip
 
     def _restyle(self) -> None:
         color = self._theme.color

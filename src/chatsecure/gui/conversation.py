@@ -356,10 +356,10 @@ class _Head(ttk.Frame):
         inner = ttk.Frame(self, style="TFrame", padding=(px(12), px(7), px(8), px(7)))
         inner.pack(fill="x")
         words = ttk.Frame(inner, style="TFrame")
-        self._name = ttk.Label(words, style="Title.TLabel")
+        self._called = ttk.Label(words, style="Title.TLabel")
         self._kind = tk.Label(words, bd=0, padx=px(7), pady=px(1))
         self._about = ttk.Label(words, style="Small.TLabel")
-        self._name.grid(row=0, column=0, sticky="w")
+        self._called.grid(row=0, column=0, sticky="w")
         self._kind.grid(row=0, column=1, sticky="w", padx=px(8))
         self._about.grid(row=1, column=0, columnspan=3, sticky="w")
         words.grid_columnconfigure(2, weight=1)
@@ -384,7 +384,7 @@ class _Head(ttk.Frame):
         """Show another conversation's head."""
         self._shown = (room, members)
         color, private = self._theme.color, room.kind == "private"
-        self._name.configure(text=shown.target(room.name))
+        self._called.configure(text=shown.target(room.name))
         self._strip.configure(background=color("private" if private else "accent"))
         self._kind.configure(
             text=_("private") if private else _("room"),

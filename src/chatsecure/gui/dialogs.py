@@ -25,7 +25,10 @@ class Dialog(tk.Toplevel):
         self.theme = theme
         self.title(title)
         self.transient(master.winfo_toplevel())
-        self.configure(background=theme.color("window"))
+        self.configure(
+            background=theme.color("window"), highlightthickness=1,
+            highlightbackground=theme.color("line"), highlightcolor=theme.color("line"),
+        )  # fmt: skip
         px = theme.px
         self.body = ttk.Frame(self, padding=(px(20), px(18), px(20), px(8)))
         self._buttons = ttk.Frame(self, padding=(px(20), px(8), px(20), px(16)))

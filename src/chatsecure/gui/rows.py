@@ -78,7 +78,7 @@ class Rows(tk.Frame, Generic[T]):
         """Show the cursor even while the keys go elsewhere."""
         self._bar = ttk.Scrollbar(self, orient="vertical", command=self._scrolled, takefocus=0)
         self._tag = f"rows{id(self)}"
-        self._bind()
+        self._bind_keys()
         self._forget = theme.on_change(self._restyle)
         self._restyle()
 
@@ -124,7 +124,7 @@ class Rows(tk.Frame, Generic[T]):
 
     # --- keys and mouse -----------------------------------------------------------------------
 
-    def _bind(self) -> None:
+    def _bind_keys(self) -> None:
         def page() -> int:
             return max(1, self._visible() - 1)
 
@@ -315,7 +315,7 @@ class _Row(tk.Frame):
         self._title = tk.Label(self, bd=0, padx=0, pady=0, anchor="w")
         self._corner = tk.Label(self, bd=0, padx=0, pady=0, font=theme.font("small"))
         self._subtitle = tk.Label(self, bd=0, padx=0, pady=0, anchor="w", font=theme.font("small"))
-        self._badge = tk.Label(self, bd=0, padx=px(6), pady=0, font=theme.font("small"))
+        self._badge = tk.Label(self, bd=0, padx=0, pady=0)
         self.grid_columnconfigure(2, weight=1)
         self.grid_rowconfigure(0, weight=1)
         self._strip.grid(row=0, column=0, rowspan=2, sticky="ns")
@@ -344,7 +344,8 @@ class _Row(tk.Frame):
         picture = look.image.width() if look.image is not None else 0
         left = picture + theme.px(3 + 14 + 4 + 8)
         corner = small.measure(look.corner) if look.corner else 0
-        badge = small.measure(look.badge) + theme.px(16) if look.badge else 0
+        pill = self._pill(look)
+        badge = pill.width() + theme.px(12) if pill is not None else 0
         beside = max(corner, badge)
         self.configure(
             background=back,
@@ -362,11 +363,14 @@ class _Row(tk.Frame):
             text=fit(look.subtitle, small, wide - left - beside),
             background=back, foreground=text if look.bold else dim,
         )  # fmt: skip
-        self._badge.configure(
-            text=look.badge,
-            background=color("accent" if look.loud else "chip") if look.badge else back,
-            foreground=color("on_accent" if look.loud else "on_chip"),
-        )
+        self._badge.configure(image=pill or "", background=back)
+        self._kept = (look.image, pill)
+
+    def _pill(self, look: Look) -> tk.PhotoImage | None:
+        if not look.badge:
+            return None
+        fill, ink = ("accent", "on_accent") if look.loud else ("chip", "on_chip")
+        return self._theme.badge(look.badge, fill, ink)
 
 
 def fit(text: str, font: "tk.font.Font", wide: int) -> str:

@@ -31,6 +31,7 @@ from . import shown
 from .acts import Acts
 from .banners import Banner
 from .conversation import ConversationView
+from .drop import accept_drops
 from .keys import bind_keys
 from .notes import Notes
 from .notify import Notifier
@@ -91,6 +92,7 @@ class Window:
         root.bind("<FocusOut>", self._focus)
         root.protocol("WM_DELETE_WINDOW", self.close)
         bind_keys(self)
+        accept_drops(self)
         self.sidebar.me(session.name, _("connecting…"), online=False)
         self.say_offline_later()
         self.refresh_rooms()
