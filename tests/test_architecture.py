@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": {"client", "crypto", "mls"} | BASE,
     "server": {"server", "crypto"} | BASE,
     **{face: {face, "cli", "client", "crypto", "words"} | BASE for face in FACES},
-    "__init__": set(),
+    "__init__": {"bot"},
     "__main__": {"cli"},
 }
 """By part, what it may import besides the version in `chatsecure` itself."""
@@ -42,6 +42,7 @@ ALSO: dict[str, set[str]] = {
     "cli/serve.py": {"server"},
     "cli/admin.py": {"server"},
     "cli/doctor.py": {"server", "mls", "_mls"},
+    "cli/runbot.py": {"bot"},
     "cli/main.py": {"demo", "tui", "gui"},
     "demo.py": {"server", "tui", "gui", "bot"},
 }

@@ -228,6 +228,14 @@ def _room_topic(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("topic", metavar="TOPIC")
 
 
+def _run_bot(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--on", metavar="TARGET", action="append", help="only there: '#room' or @user; repeatable")
+    add("--mention", action="store_true", help="only messages to it: @name, or in private")
+    add("--timeout", metavar="S", type=_seconds, default=60.0, help="seconds an answer may take")
+    add("cmd", metavar="-- CMD ...", nargs=argparse.REMAINDER, help="the program that answers")
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"), metavar="SHELL")
 
@@ -394,6 +402,16 @@ COMMANDS = (
         more="Conversations, people, search, files; by keys and mouse, over SSH and in tmux.\n"
         "F1 shows the keys.",
         group=TALK,
+    ),
+    Command(
+        "run-bot",
+        "let a program answer messages",
+        "runbot:run",
+        _run_bot,
+        "run-bot --on '#ops' --mention -- ./answer.sh",
+        "The program gets each message as JSON on its standard input; what it prints is the\n"
+        "answer. One runs at a time. For more, see chatsecure.Bot in Python.",
+        TALK,
     ),
     Command("rooms", "your conversations", "rooms:rooms", example="rooms --json", group=ROOMS),
     Command(

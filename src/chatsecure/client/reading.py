@@ -1,6 +1,6 @@
 """The facade's part for what is read: events as they come, history, search, drafts, settings."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 
 from chatsecure.names import fold_name
@@ -15,7 +15,9 @@ from .history import HistoryLine
 class Reading(Facade):
     """What a face shows."""
 
-    async def events(self, *, replay: bool = True, shown: bool = True) -> AsyncIterator[Event]:
+    async def events(
+        self, *, replay: bool = True, shown: bool = True
+    ) -> AsyncGenerator[Event, None]:
         """What happens, oldest first.
 
         Args:
