@@ -174,10 +174,12 @@ class Acts:
         async def enter() -> tuple[bool, str]:
             session.chat.current = target
             go_on = await session.chat.enter(text)
+            session.read_settings()
             return go_on, session.chat.current
 
         def done(result: tuple[bool, str]) -> None:
             go_on, current = result
+            window.settings_changed()
             if not go_on:
                 window.close()
                 return
@@ -213,7 +215,7 @@ class Acts:
     def typing(self, _value: object) -> None:
         """Tell the others that we write."""
         session, target = self._window.session, self._window.view.target
-        if target and session.settings["typing"] == "on":
+        if target and session.settings["typing"] == "yes":
             session.bridge.call(lambda: session.client.typing(target), failed=lambda _error: None)
 
     def edit_last(self, _value: object) -> None:

@@ -95,7 +95,7 @@ class App:
         from .looks import resolve, system_scale
         from .theme import Theme
 
-        self.theme: Theme = Theme(self.root, resolve("system"), system_scale(self.root))
+        self.theme: Theme = Theme(self.root, resolve("auto"), system_scale(self.root))
         self.bridge: Bridge = Bridge(self.root, self._failed)
         self.session: Session | None = None
         self.window: Window | None = None
@@ -175,19 +175,19 @@ class App:
         self._open_profile(passphrase)
 
     def _show(self) -> None:
-        from .looks import resolve
+        from .looks import letters, resolve
         from .window import Window
 
         session = self.session
         if session is None:
             return
         settings = session.settings
-        palette = resolve(settings["palette"])
-        size = int(settings["font_size"]) if settings["font_size"].isdigit() else None
+        palette, size = resolve(settings["theme"]), letters(settings["font_size"])
         if palette != self.theme.palette_name or size != self.theme.font_size:
             self.theme.apply(palette, size)
-        if settings["geometry"] and not self.geometry and self._fits(settings["geometry"]):
-            self.root.geometry(settings["geometry"])
+        place = settings["window geometry"]
+        if place and not self.geometry and self._fits(place):
+            self.root.geometry(place)
         self.window = Window(self.root, self.theme, session, self.leave)
         self._own_server()
 
@@ -201,9 +201,9 @@ class App:
         if session is None:
             return
         if getattr(self, "start", None) is not None and self.start.server is not None:
-            session.save_setting("own_server", str(self.start.server.data))
-        elif session.settings["own_server"]:
-            server = OwnServer(Path(session.settings["own_server"]))
+            session.save("window server", str(self.start.server.data))
+        elif session.settings["window server"]:
+            server = OwnServer(Path(session.settings["window server"]))
             # Where it runs already, its port is in use: just as well.
             self.bridge.call(lambda: asyncio.to_thread(server.start), failed=lambda _error: None)
 
@@ -220,7 +220,7 @@ class App:
 
     # --- what comes from the client -----------------------------------------------------------
 
-    def _happened(self, events: list[Any]) -> None:
+    def _happened(self, events: list[tuple[Any, bool]]) -> None:
         if self.window is not None:
             self.window.happened(events)
         elif self.session is not None:

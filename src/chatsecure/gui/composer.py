@@ -14,7 +14,7 @@ from chatsecure.cli.slash import BY_NAME, completions
 from chatsecure.words import _
 
 from . import shown
-from .fields import guard, plain_text
+from .fields import guard, places, plain_text
 from .marks import icon_button
 from .rows import Look, Rows
 from .theme import Theme
@@ -285,7 +285,7 @@ class Composer(ttk.Frame):
     def _complete_with(self, whole: str) -> None:
         word = self._word()
         if word:
-            self.text.delete(f"insert - {len(word)} indices", "insert")
+            self.text.delete(f"insert - {places(self.text, len(word))} indices", "insert")
         self.text.insert("insert", whole)
         self._popup.close()
         self.text.focus_set()

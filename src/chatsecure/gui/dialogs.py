@@ -36,6 +36,8 @@ class Dialog(tk.Toplevel):
         self.body.pack(fill="both", expand=True)
         self.bind("<Escape>", lambda _event: self.destroy())
         self._agree: ttk.Button | None = None
+        self.first: tk.Misc | None = None
+        """What has the keys at first."""
 
     def heading(self, text: str) -> ttk.Label:
         """A heading at the top of the body."""
@@ -59,8 +61,7 @@ class Dialog(tk.Toplevel):
         entry = ttk.Entry(self.body, textvariable=held, width=36, show="●" if hide else "")
         guard_entry(entry)
         entry.pack(fill="x", pady=(self.theme.px(2), self.theme.px(10)))
-        if not hasattr(self, "first"):
-            self.first = entry
+        self.first = self.first or entry
         return held
 
     def button(
@@ -84,7 +85,7 @@ class Dialog(tk.Toplevel):
         y = main.winfo_rooty() + (main.winfo_height() - self.winfo_reqheight()) // 3
         self.geometry(f"+{max(0, x)}+{max(0, y)}")
         self.deiconify()
-        first = getattr(self, "first", None) or self._agree
+        first = self.first or self._agree
         if first is not None:
             first.focus_set()
         else:

@@ -11,11 +11,10 @@ from tkinter import ttk
 from typing import TYPE_CHECKING
 
 from chatsecure.cli.slash import COMMANDS
+from chatsecure.client.settings import BY_NAME
 from chatsecure.words import _
 
 from .dialogs import Dialog
-from .prefs import LARGEST_FONT, SMALLEST_FONT
-from .theme import DEFAULT_FONT_SIZE
 
 if TYPE_CHECKING:
     from .window import Window
@@ -42,10 +41,11 @@ def _number(window: Window, number: int) -> None:
 
 
 def _font(window: Window, by: int) -> None:
-    size = DEFAULT_FONT_SIZE if not by else window.theme.font_size + by
-    size = max(SMALLEST_FONT, min(LARGEST_FONT, size))
-    window.theme.apply(font_size=size)
-    window.session.save_setting("font_size", str(size))
+    setting = BY_NAME["font_size"]
+    percent = int(window.session.settings["font_size"]) + 10 * by if by else int(setting.default)
+    percent = max(setting.least, min(setting.most, percent))
+    window.session.save("font_size", str(percent))
+    window.settings_changed()
 
 
 def _escape(window: Window) -> None:
@@ -164,5 +164,5 @@ def show_keys(window: Window) -> None:
         text.insert("end", key, ("key", "line"), "\t" + (_(words) if words else "") + "\n", "line")
     text.configure(state="disabled")
     dialog.button(_("Close"), dialog.destroy, agree=True)
-    dialog.first = text  # type: ignore[assignment]
+    dialog.first = text
     dialog.open()

@@ -5,12 +5,19 @@ import subprocess
 import sys
 import tkinter as tk
 
+from .theme import DEFAULT_FONT_SIZE
+
 MOST_SCALE = 4.0
 
 
 def resolve(setting: str) -> str:
-    """The palette's name for a setting: `system` asks the system."""
-    return setting if setting != "system" else ("dark" if system_is_dark() else "light")
+    """The palette's name for a setting: `auto` asks the system."""
+    return setting if setting != "auto" else ("dark" if system_is_dark() else "light")
+
+
+def letters(percent: str) -> int:
+    """The size of the letters, in pixels at scale 1, for a setting in percent."""
+    return round(DEFAULT_FONT_SIZE * int(percent) / 100)
 
 
 def system_is_dark() -> bool:

@@ -11,7 +11,6 @@ import tkinter as tk
 from typing import TYPE_CHECKING
 
 from chatsecure.client.events import FileEvent, MessageEvent
-from chatsecure.names import fold_name
 from chatsecure.words import _
 
 from . import shown
@@ -36,29 +35,16 @@ class Notifier:
         self.told: list[tuple[str, str]] = []
         """The last notes, title and text; for tests."""
 
-    def wanted(self, event: MessageEvent | FileEvent) -> bool:
-        """Whether the person wants to be told of it."""
-        window = self._window
-        room = window.rooms.get(event.conversation or "")
-        level = room.notify if room is not None else "all"
-        if level == "nothing" or (window.focused and window.view.target == event.conversation):
-            return False
-        if level == "mentions":
-            me = fold_name(window.session.name)
-            mentions = event.mentions if isinstance(event, MessageEvent) else []
-            return any(fold_name(name) == me for name in mentions)
-        return True
-
     def arrived(self, event: MessageEvent | FileEvent) -> None:
-        """Something has come."""
-        if not self.wanted(event):
+        """Something has come that is worth a notification; what is seen anyway needs none."""
+        window = self._window
+        if window.focused and window.view.target == event.conversation:
             return
-        settings = self._window.session.settings
-        if settings["sound"] == "on":
+        settings = window.session.settings
+        if settings["bell"] == "yes":
             self._ring()
-        if settings["notify"] != "off":
-            title, text = self.words(event, settings["notify"])
-            self._tell(title, text, event)
+        title, text = self.words(event, settings["notification_text"])
+        self._tell(title, text, event)
 
     def words(self, event: MessageEvent | FileEvent, level: str) -> tuple[str, str]:
         """Title and text of a note that tells as much as the level allows."""

@@ -1,23 +1,9 @@
-"""The window's settings: their names, what they are at first, what they may be. Data only."""
+"""What the window keeps for itself alone, beside the settings all faces share. Data only."""
 
-SMALLEST_FONT, LARGEST_FONT = 11, 28
-
-DEFAULTS: dict[str, str] = {
-    "palette": "system",
-    "font_size": "14",
-    "notify": "name",
-    "sound": "on",
-    "people": "on",
-    "typing": "on",
-    "geometry": "",
-    "own_server": "",
-    "last": "#lobby",
+OWN: dict[str, str] = {
+    "window geometry": "",
+    "window people": "yes",
+    "window last": "#lobby",
+    "window server": "",
 }
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "palette": ("system", "light", "dark", "contrast"),
-    "notify": ("off", "nothing", "name", "text"),
-    "sound": ("on", "off"),
-    "people": ("on", "off"),
-    "typing": ("on", "off"),
-}
+"""Names and what they are at first. `window server`: the folder of a server begun here."""

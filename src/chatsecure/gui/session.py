@@ -50,21 +50,22 @@ class Session:
     """The client of the window.
 
     Args:
-        events: gets what happened, in batches, on Tk's thread.
+        events: gets what happened, in batches, on Tk's thread, each with whether it is worth a
+            notification.
         said: gets what a command answers, line by line, on Tk's thread.
     """
 
     def __init__(
         self,
         bridge: Bridge,
-        events: Callable[[list[Event]], None],
+        events: Callable[[list[tuple[Event, bool]]], None],
         said: Callable[[str], None],
     ) -> None:
         self.bridge = bridge
         self._events, self._said = events, said
         self._profile: Profile | None = None
         self._pump: asyncio.Task[None] | None = None
-        self._batch: list[Event] = []
+        self._batch: list[tuple[Event, bool]] = []
         self.client: Client
         self.chat: Chat
         self.name = ""
@@ -89,16 +90,11 @@ class Session:
         from chatsecure.cli.actions import Chat
         from chatsecure.client.client import Client
 
-        from .prefs import DEFAULTS
-
         self._profile = profile
         self.client = Client(profile)
         self.chat = Chat(self.client, self._say)
         self.name = self.client.name
-        self.settings = {
-            name: self.client.setting("gui." + name) or default
-            for name, default in DEFAULTS.items()
-        }
+        self.read_settings()
         await self.client.__aenter__()
         self._pump = asyncio.create_task(self._follow())
 
@@ -125,7 +121,7 @@ class Session:
             async for event in self.client.events(shown=False):
                 if not self._batch:
                     loop.call_later(GATHER_S, self._hand_over)
-                self._batch.append(event)
+                self._batch.append((event, self.client.notable(event)))
         except ChatSecureError as error:
             # There will be no connection any more; what is here can still be read.
             self.bridge.post(lambda said=str(error): self._said(said))  # type: ignore[misc]
@@ -134,10 +130,33 @@ class Session:
         batch, self._batch = self._batch, []
         self.bridge.post(lambda: self._events(batch))
 
-    def save_setting(self, name: str, value: str) -> None:
-        """Keep a setting, in the profile."""
+    def read_settings(self) -> None:
+        """Read the settings anew: another face, or a command, may have changed them."""
+        from chatsecure.client.settings import SETTINGS
+
+        from .prefs import OWN
+
+        read = {one.name: self.client.setting(one.name) or one.default for one in SETTINGS}
+        read |= {name: self.client.setting(name) or default for name, default in OWN.items()}
+        self.settings = read
+
+    async def set(self, name: str, value: str) -> None:
+        """Keep a setting, in the profile.
+
+        Raises:
+            Usage: the value is none for it.
+        """
+        self.client.setting(name, value)
+        self.read_settings()
+
+    # --- these may be called anywhere ---------------------------------------------------------
+
+    def save(self, name: str, value: str) -> None:
+        """Keep a setting, in the profile, in a while."""
         self.settings[name] = value
-        self.bridge.ask(lambda: self.client.setting("gui." + name, value))
+        self.bridge.call(lambda: self.set(name, value))
+
+    # --- and these on the client's thread again -----------------------------------------------
 
     def open(self, target: str) -> Opened:
         """What is shown of a conversation at first.

@@ -1,41 +1,25 @@
-"""The settings: look, letters, what notifications tell, sounds. Each holds at once."""
+"""The settings, drawn from the table that all faces share. Each holds at once."""
 
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable
 from functools import partial
-from tkinter import ttk
+from tkinter import filedialog, ttk
 from typing import TYPE_CHECKING
 
+from chatsecure.cli.human import size_text
+from chatsecure.client import settings
+from chatsecure.client.settings import Kind, Setting
+from chatsecure.wire.errors import ChatSecureError
 from chatsecure.words import _
 
 from .dialogs import Dialog
-from .looks import resolve
-from .prefs import CHOICES, LARGEST_FONT, SMALLEST_FONT
+from .fields import guard_entry
 
 if TYPE_CHECKING:
     from .window import Window
 
-WORDS: dict[str, tuple[str, dict[str, str]]] = {
-    "palette": (
-        "Colours",
-        {"system": "as the system", "light": "light", "dark": "dark", "contrast": "high contrast"},
-    ),
-    "notify": (
-        "A notification tells",
-        {
-            "off": "there are none",
-            "nothing": "only that there is something",
-            "name": "who wrote",
-            "text": "who wrote, and what",
-        },
-    ),
-    "sound": ("A sound", {"on": "when somebody writes", "off": "never"}),
-    "typing": ("That I am writing", {"on": "the others may see", "off": "nobody sees"}),
-    "people": ("The people at the right", {"on": "shown", "off": "hidden"}),
-}
-"""Each setting in words, and each of its values."""
+WIDE = 250
 
 
 def show_settings(window: Window) -> Dialog:
@@ -45,57 +29,114 @@ def show_settings(window: Window) -> Dialog:
     dialog.heading(_("Settings"))
     table = ttk.Frame(dialog.body)
     table.pack(fill="x")
-    table.grid_columnconfigure(1, weight=1)
-    for row, (name, values) in enumerate(CHOICES.items()):
-        label, words = WORDS[name]
-        ttk.Label(table, text=_(label)).grid(row=row, column=0, sticky="w", pady=theme.px(4))
-        shown = [_(words[value]) for value in values]
-        box = ttk.Combobox(table, values=shown, state="readonly", width=26)
-        box.current(values.index(session.settings[name]))
-        box.grid(row=row, column=1, sticky="ew", padx=(theme.px(16), 0), pady=theme.px(4))
-        box.bind("<<ComboboxSelected>>", partial(_chosen, window, name, box))
+    table.grid_columnconfigure(0, weight=1)
+    wrong = ttk.Label(dialog.body, style="Error.TLabel")
+    for row, setting in enumerate(settings.SETTINGS):
+        words = ttk.Frame(table)
+        label = ttk.Label(words, text=_(setting.shown).capitalize(), style="Bold.TLabel")
+        label.pack(anchor="w")
+        ttk.Label(words, text=_(setting.help), style="Small.TLabel", wraplength=theme.px(300)).pack(
+            anchor="w"
+        )
+        words.grid(row=row, column=0, sticky="w", pady=theme.px(3))
+        field = _FIELDS[setting.kind](window, table, setting, wrong)
+        field.grid(row=row, column=1, sticky="e", padx=(theme.px(24), 0))
         if row == 0:
-            dialog.first = box
-    row = len(CHOICES)
-    ttk.Label(table, text=_("Size of the letters")).grid(row=row, column=0, sticky="w")
-    size = tk.IntVar(dialog, theme.font_size)
-    spin = ttk.Spinbox(
-        table, from_=SMALLEST_FONT, to=LARGEST_FONT, textvariable=size, width=6,
-        state="readonly", command=lambda: _letters(window, size.get()),
-    )  # fmt: skip
-    spin.grid(row=row, column=1, sticky="w", padx=(theme.px(16), 0), pady=theme.px(4))
+            dialog.first = field
     dialog.say(
         _("You are {name}. Your fingerprint: {fingerprint}").format(
             name=session.name, fingerprint=session.client.fingerprint
         ),
         dim=True,
-    ).pack_configure(pady=(theme.px(14), 0))
+    ).pack_configure(pady=(theme.px(10), 0))
     dialog.say(_("Server: {server}").format(server=session.client.server), dim=True)
+    wrong.pack(anchor="w")
     dialog.button(_("Close"), dialog.destroy, agree=True)
     dialog.open()
     return dialog
 
 
-def _chosen(window: Window, name: str, box: ttk.Combobox, _event: object) -> None:
-    value = CHOICES[name][box.current()]
-    window.session.save_setting(name, value)
-    effect = _EFFECTS.get(name)
-    if effect is not None:
-        effect(window, value)
+def _save(window: Window, setting: Setting, wrong: ttk.Label, value: str) -> None:
+    session = window.session
+
+    def done(_value: object) -> None:
+        if wrong.winfo_exists():
+            wrong.configure(text="")
+        window.settings_changed()
+
+    def failed(error: ChatSecureError) -> None:
+        if wrong.winfo_exists():
+            wrong.configure(text=f"{error}; {error.hint}")
+
+    session.bridge.call(partial(session.set, setting.name, value), done, failed)
 
 
-def _letters(window: Window, size: int) -> None:
-    window.theme.apply(font_size=size)
-    window.session.save_setting("font_size", str(size))
+def _switch(window: Window, master: tk.Misc, setting: Setting, wrong: ttk.Label) -> ttk.Widget:
+    on = tk.BooleanVar(master, window.session.settings[setting.name] == "yes")
+    box = ttk.Checkbutton(
+        master, variable=on,
+        command=lambda: _save(window, setting, wrong, "yes" if on.get() else "no"),
+    )  # fmt: skip
+    box.on = on  # type: ignore[attr-defined] # Tk keeps no reference
+    box.bind("<Return>", lambda _event: box.invoke())
+    return box
 
 
-def _palette(window: Window, value: str) -> None:
-    window.theme.apply(resolve(value))
+def _choice(window: Window, master: tk.Misc, setting: Setting, wrong: ttk.Label) -> ttk.Widget:
+    box = ttk.Combobox(
+        master, values=[_(choice) for choice in setting.choices], state="readonly", width=12
+    )
+    box.current(setting.choices.index(window.session.settings[setting.name]))
+    box.bind(
+        "<<ComboboxSelected>>",
+        lambda _event: _save(window, setting, wrong, setting.choices[box.current()]),
+    )
+    return box
 
 
-def _people(window: Window, value: str) -> None:
-    if window.people_wanted != (value == "on"):
-        window.toggle_people()
+def _text(window: Window, master: tk.Misc, setting: Setting, wrong: ttk.Label) -> ttk.Widget:
+    entry = ttk.Entry(master, width=12)
+    guard_entry(entry)
+    value = window.session.settings[setting.name]
+    entry.insert(0, size_text(int(value)) if setting.kind is Kind.SIZE else value)
+    for event in ("<Return>", "<FocusOut>"):
+        entry.bind(event, lambda _event: _save(window, setting, wrong, entry.get()))
+    return entry
 
 
-_EFFECTS: dict[str, Callable[[Window, str], None]] = {"palette": _palette, "people": _people}
+def _number(window: Window, master: tk.Misc, setting: Setting, wrong: ttk.Label) -> ttk.Widget:
+    value = tk.StringVar(master, window.session.settings[setting.name])
+    spin = ttk.Spinbox(
+        master, from_=setting.least, to=setting.most, increment=10, textvariable=value, width=6,
+        command=lambda: _save(window, setting, wrong, value.get()),
+    )  # fmt: skip
+    spin.value = value  # type: ignore[attr-defined] # Tk keeps no reference
+    for event in ("<Return>", "<FocusOut>"):
+        spin.bind(event, lambda _event: _save(window, setting, wrong, value.get()))
+    return spin
+
+
+def _folder(window: Window, master: tk.Misc, setting: Setting, wrong: ttk.Label) -> ttk.Widget:
+    def choose() -> None:
+        found = filedialog.askdirectory(parent=master, mustexist=True)
+        if found:
+            button.configure(text=_short(found))
+            _save(window, setting, wrong, found)
+
+    shown = _short(window.session.settings[setting.name]) or _("Choose…")
+    button = ttk.Button(master, text=shown, command=choose)
+    return button
+
+
+def _short(folder: str) -> str:
+    return folder if len(folder) < 28 else "…" + folder[-26:]
+
+
+_FIELDS = {
+    Kind.SWITCH: _switch,
+    Kind.CHOICE: _choice,
+    Kind.SIZE: _text,
+    Kind.NUMBER: _number,
+    Kind.FOLDER: _folder,
+    Kind.WORD: _text,
+}

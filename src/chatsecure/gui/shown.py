@@ -2,15 +2,17 @@
 
 from chatsecure.client.display import harmless, harmless_name
 
+from .glyphs import fit_for_tk
+
 
 def name(text: str) -> str:
     """The name of a user, a room or a file."""
-    return harmless_name(text)
+    return fit_for_tk(harmless_name(text))
 
 
 def line(text: str, most: int = 200) -> str:
     """A text as one line of at most so many characters."""
-    return harmless(text[: most * 4], lines=False).strip()[:most]
+    return fit_for_tk(harmless(text[: most * 4], lines=False).strip()[:most])
 
 
 def target(conversation: str) -> str:

@@ -33,6 +33,7 @@ from .banners import Banner
 from .conversation import ConversationView
 from .drop import accept_drops
 from .keys import bind_keys
+from .looks import letters, resolve
 from .notes import Notes
 from .notify import Notifier
 from .people import People
@@ -66,7 +67,7 @@ class Window:
         self._asking_rooms = self._rooms_again = False
         self._speakers: list[str] = []
         self.rooms: dict[str, RoomLine] = {}
-        self.people_wanted = session.settings["people"] == "on"
+        self.people_wanted = session.settings["window people"] == "yes"
         self.acts: Acts = Acts(self)
         self.notifier = Notifier(self)
 
@@ -106,7 +107,7 @@ class Window:
 
     def opened(self, found: Opened) -> None:
         """A conversation is shown now."""
-        self.session.save_setting("last", found.room.name)
+        self.session.save("window last", found.room.name)
         self._show_people()
         self._show_rooms()
         if self.root.focus_get() in (None, self.root):
@@ -122,15 +123,15 @@ class Window:
 
     # --- what the client tells ----------------------------------------------------------------
 
-    def happened(self, events: list[Event]) -> None:
+    def happened(self, events: list[tuple[Event, bool]]) -> None:
         """Things have happened, oldest first."""
         ids: list[str] = []
         here = False
-        for event in events:
+        for event, notable in events:
             here = here or event.conversation == self.view.target
             match event:
                 case MessageEvent() | FileEvent():
-                    self._arrived(event)
+                    self._arrived(event, notable=notable)
                     if event.id:
                         ids.append(event.id)
                 case ReceiptEvent() | StateEvent() | EditedEvent() | DeletedEvent():
@@ -154,7 +155,7 @@ class Window:
             self.view.news(ids)
         self.refresh_rooms()
 
-    def _arrived(self, event: MessageEvent | FileEvent) -> None:
+    def _arrived(self, event: MessageEvent | FileEvent, *, notable: bool) -> None:
         if isinstance(event, FileEvent):
             if event.done is not None and event.id:
                 self.view.history.progress(event.id, event.done, event.size)
@@ -165,6 +166,7 @@ class Window:
             self._speakers.remove(sender)
         if sender != self.session.name:
             self._speakers.insert(0, sender)
+        if notable:
             self.notifier.arrived(event)
 
     def _connection(self, event: ConnectionEvent) -> None:
@@ -250,7 +252,7 @@ class Window:
                 self._show_people()
             self._show_rooms()
             if first and rooms and not self.view.target:
-                last = session.settings["last"]
+                last = session.settings["window last"]
                 self.open(last if last in self.rooms else rooms[0].name)
             if self._rooms_again:
                 self._rooms_again = False
@@ -302,7 +304,7 @@ class Window:
                 self.panes.forget(self.people)
             return
         self.people_wanted = not self.people_wanted
-        self.session.save_setting("people", "on" if self.people_wanted else "off")
+        self.session.save("window people", "yes" if self.people_wanted else "no")
         self._fit_people()
         if self._with_people:
             self.people.rows.focus_set()
@@ -325,6 +327,15 @@ class Window:
             if room.unread:
                 self.refresh_rooms()
 
+    # --- settings ------------------------------------------------------------------------------
+
+    def settings_changed(self) -> None:
+        """The look is as the settings say."""
+        palette = resolve(self.session.settings["theme"])
+        size = letters(self.session.settings["font_size"])
+        if palette != self.theme.palette_name or size != self.theme.font_size:
+            self.theme.apply(palette, size)
+
     # --- the rest -----------------------------------------------------------------------------
 
     def failed(self, error: ChatSecureError) -> None:
@@ -341,5 +352,5 @@ class Window:
         self.view.composer.flush()
         with contextlib.suppress(tk.TclError):
             if self.root.state() == "normal":
-                self.session.save_setting("geometry", self.root.geometry())
+                self.session.save("window geometry", self.root.geometry())
         self._closed()
