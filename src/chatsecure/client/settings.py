@@ -84,6 +84,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("presence", _S, "yes", _n("lines are shown when somebody comes online or goes")),
     Setting(
+        "find_server", _C, "auto",
+        _n("look for the server on this network when it does not answer; auto: where its"
+           " address is a private one"),
+        ("auto", "yes", "no"),
+    ),
+    Setting(
         "language", Kind.WORD, "",
         _n("language of the program, as de or ar; empty: the system's"),
     ),
