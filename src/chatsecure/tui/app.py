@@ -59,6 +59,13 @@ class ChatApp(App[int]):
         self.typed = Typed(client)
         self.mode = entering.Mode()
         self.ears = hearing.Ears(self)
+        self.history = History(client, lambda: self.palette, self._wanted, id="history")
+        self.composer = Composer(self._names, self._typed, id="composer")
+        self._parts: dict[str, Any] = {
+            "side": Rows(lambda: self.palette, self._draw_side, id="side"),
+            "people": Rows(lambda: self.palette, self._draw_people, id="people"),
+            **{name: Plain(id=name) for name in ("head", "banner", "about")},
+        }
         self.members: list[MemberLine] = []
         self.offers = ""
         """What Tab may complete to, for the line under the conversation."""
@@ -72,24 +79,19 @@ class ChatApp(App[int]):
 
     def compose(self) -> ComposeResult:
         """The screen's parts."""
-        yield Rows(lambda: self.palette, self._draw_side, id="side")
+        yield self._parts["side"]
         with Vertical(id="middle"):
-            yield Plain(id="head")
-            yield Plain(id="banner")
-            yield History(self.client, lambda: self.palette, self._wanted, id="history")
-            yield Plain(id="about")
-            yield Composer(self._names, self._typed, id="composer")
-        yield Rows(lambda: self.palette, self._draw_people, id="people")
+            yield self._parts["head"]
+            yield self._parts["banner"]
+            yield self.history
+            yield self._parts["about"]
+            yield self.composer
+        yield self._parts["people"]
 
     @property
-    def history(self) -> History:
-        """The conversation."""
-        return self.screen_stack[0].query_one(History)
-
-    @property
-    def composer(self) -> Composer:
-        """Where one types."""
-        return self.screen_stack[0].query_one(Composer)
+    def over(self) -> bool:
+        """The screen is gone: there is nothing to show on any more."""
+        return not self.screen_stack
 
     @property
     def target(self) -> str:
@@ -98,7 +100,7 @@ class ChatApp(App[int]):
 
     def part(self, name: str) -> Any:
         """A part of the screen by its id."""
-        return self.screen_stack[0].query_one("#" + name)
+        return self._parts[name]
 
     def get_css_variables(self) -> dict[str, str]:
         """The palette's colours, for the style sheet."""
@@ -197,7 +199,6 @@ class ChatApp(App[int]):
         self._loading = True
         self.composer.replace_all(self.client.draft(target))
         self.part("side").current = target
-        self.part("history").set_class(target.startswith("@"), "private")
         self.ears.opened()
         self._unfold()
 
@@ -320,6 +321,8 @@ class ChatApp(App[int]):
 
     def show_head(self) -> None:
         """The head and the words around the composer."""
+        if self.over:
+            return
         room = self.room()
         private = self.target.startswith("@")
         head = self.part("head")
@@ -352,6 +355,8 @@ class ChatApp(App[int]):
 
     def show_about(self) -> None:
         """The line under the conversation: who writes, completions, a hint."""
+        if self.over:
+            return
         line = self.part("about")
         width = max(10, line.size.width - 2)
         text = self.offers or self.ears.writing() or entering.hint(self)

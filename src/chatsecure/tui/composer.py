@@ -58,7 +58,7 @@ class Composer(TextArea):
             return
         if event.key not in ("tab", "shift+tab"):
             self._end_completion()
-        await super()._on_key(event)
+        # What is typed is taken in by the text area's own handler, which comes after this one.
 
     async def _on_paste(self, event: events.Paste) -> None:
         text = event.text.replace("\r\n", "\n").replace("\r", "\n")
@@ -67,8 +67,6 @@ class Composer(TextArea):
             event.stop()
             event.prevent_default()
             self._on("pasted", (text, path))
-            return
-        await super()._on_paste(event)
 
     def take(self, text: str) -> None:
         """Put a text in at the cursor."""

@@ -149,6 +149,8 @@ class Ears:
         """Show what has changed."""
         self._waiting = False
         app = self.app
+        if app.over:
+            return
         if not app.target:
             names = [room.name for room in app.client.rooms()]
             if names:
