@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatsecure.cli.human import clock, describe, history_line, history_record, size_text
+from chatsecure.cli.line import Progress
 from chatsecure.client.events import (
     AnyEvent,
     ConnectionEvent,
@@ -122,3 +123,23 @@ def test_history_as_json_has_the_keys_of_events() -> None:
     assert record["from"] == "bob"
     assert record["text"] == "hi"
     assert history_record(line(file=True, text="a", size=1))["name"] == "a"
+
+
+def test_an_answer_says_to_what() -> None:
+    event = MessageEvent(at=AT, conversation="#x", sender="eve", text="yes", reply_to="ab" * 16)
+    line = describe(event, "bob", NOW, quote=lambda id_: f"alice: {id_[:2]}?")
+    assert line == f"{HOUR} eve -> #x (in answer to alice: ab?): yes"
+
+
+def test_a_long_transfer_is_told_now_and_then() -> None:
+    progress = Progress()
+
+    def at(done: int | None, now: float) -> str | None:
+        file = FileEvent(
+            at=AT, id="1", name="a.iso", size=200, sha256="", state="sending", mine=True, done=done
+        )
+        return progress.line(file, now)
+
+    assert [at(0, 0), at(10, 5), at(50, 10), at(60, 12), at(150, 21), at(200, 40)] == [
+        None, None, "file a.iso: 25 % sent", None, "file a.iso: 75 % sent", None,
+    ]  # fmt: skip

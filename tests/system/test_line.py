@@ -45,6 +45,14 @@ def test_driven_through_a_pipe(three: Three, tmp_path: Path) -> None:
     chat.until("bob -> you: an answer")
     chat.type("/r thanks")
     assert watching.event("message")["text"] == "thanks"
+    bob.send("#lobby", "is it friday?")
+    chat.until("bob -> #lobby: is it friday?")
+    chat.type("/reply yes")
+    assert watching.event("message")["reply_to"]
+    chat.type("/react :+1:")
+    assert watching.event("reaction")["emoji"] == "👍"
+    chat.type("/last 2")
+    chat.until("[2] ")
     chat.type("/create #club")
     chat.until("#club")
     chat.type("/invite bob")
@@ -96,6 +104,7 @@ class Terminal:
             env=environment(TERM=term, PROMPT_TOOLKIT_NO_CPR="1"),
             encoding="utf-8",
             dimensions=(60, 100),
+            cwd=person.folder,
         )
         self.said = ""
         self.screen = pyte.Screen(100, 60)
@@ -188,6 +197,57 @@ def test_ctrl_d_and_new_lines(three: Three, terminals: list[Terminal]) -> None:
     screen.type("\x04")
     assert screen.ended() == 0
     assert bob.texts() == ["one\ntwo", "after"]
+
+
+def test_what_was_typed_is_kept_and_files_are_found(
+    three: Three, terminals: list[Terminal]
+) -> None:
+    _, alice, bob = three
+    notes = alice.folder / "some notes.txt"
+    notes.write_text("notes")
+    screen = Terminal(alice)
+    terminals.append(screen)
+    screen.sees("everyone there>")
+    screen.type("words for all\r")
+    screen.type("/query bob\r")
+    screen.sees("@bob, private>")
+    screen.type("words for one\r")
+    screen.sees("words for one")
+    # A path is completed, blanks and all; a file on its way does not hold the line.
+    screen.type("/file bob some\t")
+    screen.sees("/file bob some notes.txt")
+    screen.type("\r")
+    screen.sees("file some notes.txt sent to @bob")
+    # A link is a key: it is not kept.
+    screen.type("/join chatsecure://127.0.0.1:1/secretsecret#secret\r")
+    screen.sees("@bob, private>")
+    screen.type("/quit\r")
+    assert screen.ended() == 0
+    again = Terminal(alice)
+    terminals.append(again)
+    again.sees("everyone there>")
+    # Up: what was typed here, not what was typed elsewhere.
+    again.type("\x1b[A\x1b[A")
+    again.sees("words for all")
+    again.type("\x03/query bob\r")
+    again.sees("@bob, private>")
+    again.type("\x1b[A\x1b[A")
+    again.sees("/file bob")
+    again.type("\x1b[A")
+    again.sees("words for one")
+    again.type("\x03")
+    # Many lines go as a file, where that is wanted.
+    again.type("\x1b[200~" + "\n".join(f"row {n}" for n in range(8)) + "\x1b[201~\r")
+    again.sees("as a file")
+    again.type("f\r")
+    again.sees("8 lines sent to @bob as the file pasted.txt")
+    again.type("\x04")
+    assert again.ended() == 0
+    assert bob.texts() == ["words for all", "words for one"]
+    pasted = bob.folder / "downloads" / "pasted.txt"
+    assert pasted.read_text().splitlines() == [f"row {n}" for n in range(8)]
+    for path in alice.folder.rglob("*"):
+        assert not path.is_file() or b"words for" not in path.read_bytes()
 
 
 @pytest.mark.parametrize(("more", "term"), [(["--plain"], "xterm"), ([], "dumb")])

@@ -6,6 +6,7 @@ The ground that the /commands stand on (`doing_*.py`); `actions.Chat` puts them 
 import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from chatsecure.client.client import Client
@@ -80,6 +81,20 @@ class Chatting:
     def tell(self, error: ChatSecureError) -> None:
         """Say what is wrong and what to do."""
         self._show(f"{error}; {error.hint}" if error.hint else str(error))
+
+    def send_pasted(self, text: str) -> None:
+        """Send many lines as a text file, where the person types; typing goes on meanwhile."""
+        self._begin(self._send_pasted(self.current, text))
+
+    async def _send_pasted(self, target: str, text: str) -> None:
+        with TemporaryDirectory(prefix="chatsecure-") as folder:
+            pasted = Path(folder) / "pasted.txt"
+            pasted.write_text(text + "\n", encoding="utf-8")
+            self.sent.append(await self.client.send_file(target, pasted))
+        said = _("{n} lines sent to {where} as the file {name}")
+        self._show(
+            said.format(n=text.count("\n") + 1, where=harmless_name(target), name=pasted.name)
+        )
 
     # --- what commands share
 

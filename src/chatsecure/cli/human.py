@@ -1,6 +1,7 @@
 """Events and history as lines for people: one item, one line; a text's further lines are
 indented, so that nobody's text can pass for a line of ours."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from chatsecure.client.display import harmless, harmless_name
@@ -23,6 +24,7 @@ from chatsecure.client.events import (
     TypingEvent,
 )
 from chatsecure.client.history import HistoryLine
+from chatsecure.words import _, _n
 
 SHORT_ID = 8
 """Signs of an id that people see."""
@@ -41,7 +43,7 @@ def clock(at: str, now: datetime | None = None) -> str:
 def size_text(size: int) -> str:
     """A number of bytes in words."""
     if size < 1000:
-        return f"{size} bytes"
+        return _("{size} bytes").format(size=size)
     amount = float(size)
     for unit in ("kB", "MB", "GB"):
         amount /= 1000
@@ -55,9 +57,19 @@ def body(text: str) -> str:
     return harmless(text).replace("\n", "\n      ")
 
 
-def describe(event: Event, me: str, now: datetime | None = None) -> str | None:
-    """The event in a line, or None where it is nothing for people."""
-    said = _said(event, me)
+def describe(
+    event: Event,
+    me: str,
+    now: datetime | None = None,
+    *,
+    quote: Callable[[str], str] | None = None,
+) -> str | None:
+    """The event in a line, or None where it is nothing for people.
+
+    Args:
+        quote: gives the message with this id in a few words; then an answer says to what.
+    """
+    said = _said(event, me, quote)
     return None if said is None else f"{clock(event.at, now)} {said}"
 
 
@@ -65,76 +77,86 @@ def heading(conversation: str | None, sender: str | None, me: str) -> str:
     """Who says it to whom."""
     who, where = harmless_name(sender or "?"), harmless_name(conversation or "?")
     if where.startswith("@") and sender != me:
-        where = "you"
-    return f"{'you' if sender == me else who} -> {where}"
+        where = _("you")
+    return f"{_('you') if sender == me else who} -> {where}"
 
 
-def _said(event: Event, me: str) -> str | None:
+def _said(event: Event, me: str, quote: Callable[[str], str] | None) -> str | None:
+    head = heading(event.conversation, event.sender, me)
     match event:
         case MessageEvent():
-            head = heading(event.conversation, event.sender, me)
+            text = body(event.text)
             if event.action:
-                return f"{head}: * {harmless_name(event.sender or '?')} {body(event.text)}"
-            return f"{head}: {body(event.text)}"
+                text = f"* {harmless_name(event.sender or '?')} {text}"
+            if event.reply_to and quote is not None:
+                head += " " + _("(in answer to {quoted})").format(quoted=quote(event.reply_to))
+            return f"{head}: {text}"
         case FileEvent() if event.mine or event.done is not None:
             return None
         case FileEvent():
-            return f"{heading(event.conversation, event.sender, me)}: {_file(event)}"
+            return f"{head}: {_file(event)}"
         case EditedEvent():
-            head = heading(event.conversation, event.sender, me)
-            return f"{head}: (changed {event.of[:SHORT_ID]}) {body(event.text)}"
+            changed = _("(changed {id})").format(id=event.of[:SHORT_ID])
+            return f"{head}: {changed} {body(event.text)}"
         case DeletedEvent():
-            head = heading(event.conversation, event.sender, me)
-            return f"{head}: (took {event.of[:SHORT_ID]} back)"
+            return f"{head}: " + _("(took {id} back)").format(id=event.of[:SHORT_ID])
         case ReactionEvent():
-            head = heading(event.conversation, event.sender, me)
-            what = harmless(event.emoji, lines=False) or "(reaction taken back)"
-            return f"{head}: {what} to {event.of[:SHORT_ID]}"
+            what = harmless(event.emoji, lines=False) or _("(reaction taken back)")
+            said = _("{emoji} to {id}").format(emoji=what, id=event.of[:SHORT_ID])
+            return f"{head}: {said}"
         case _:
             return _notice(event, me)
 
 
+def _why(reason: str | None) -> str:
+    return harmless(reason or _("no reason given"), lines=False)
+
+
+def _file_head(name: str, size: int) -> str:
+    return _("file {name}, {size}").format(name=harmless_name(name), size=size_text(size))
+
+
+_FILE_STATES = {
+    "received": _n("received"),
+    "receiving": _n("receiving"),
+    "cancelled": _n("cancelled"),
+    "declined": _n("declined"),
+    "failed": _n("failed"),
+    "offered": _n("offered"),
+}
+
+
 def _file(event: FileEvent) -> str:
-    text = f"file {harmless_name(event.name)}, {size_text(event.size)}"
-    match event.state:
-        case "received":
-            where = harmless(event.path or "", lines=False)
-            return f"{text}: saved to {where}" if where else f"{text}: received"
-        case "failed":
-            return f"{text}: failed: {harmless(event.reason or 'no reason given', lines=False)}"
-        case "receiving":
-            return f"{text}: receiving"
-        case "cancelled" | "declined":
-            reason = f": {harmless(event.reason, lines=False)}" if event.reason else ""
-            return f"{text}: {event.state}{reason}"
-        case _:
-            id_ = (event.id or "")[:SHORT_ID]
-            return f"{text}: " + (f"/accept {id_} or /decline {id_}" if event.held else "offered")
+    said = _(_FILE_STATES.get(event.state, "offered"))
+    if event.state == "received" and event.path:
+        said = _("saved to {path}").format(path=harmless(event.path, lines=False))
+    elif event.state == "failed" or (event.reason and event.state in ("cancelled", "declined")):
+        said = f"{said}: {_why(event.reason)}"
+    elif event.state == "offered" and event.held:
+        said = _("/accept {id} or /decline {id}").format(id=(event.id or "")[:SHORT_ID])
+    return f"{_file_head(event.name, event.size)}: {said}"
 
 
 def _receipt(event: ReceiptEvent) -> str:
-    where = harmless_name(event.conversation or "?")
-    who = harmless_name(event.sender or "?")
+    words = {"delivered": _("{who} has: {what}"), "read": _("{who} has read: {what}")}
+    what = _("{id} in {where}").format(
+        id=event.of[:SHORT_ID], where=harmless_name(event.conversation or "?")
+    )
     if event.name is not None:
-        return _file_receipt(event, who, harmless_name(event.name))
-    words = {"delivered": "has", "read": "has read"}
-    return f"{who} {words.get(event.state, event.state)}: {event.of[:SHORT_ID]} in {where}"
-
-
-def _file_receipt(event: ReceiptEvent, who: str, name: str) -> str:
-    """What a reader's device says of a file of ours."""
+        what = harmless_name(event.name)
+        words = {
+            "received": _("{who} has {what}, whole"),
+            "declined": _("{who} does not want {what}"),
+            "cancelled": _("{who} stopped receiving {what}"),
+            "failed": _("{who} could not receive {what}"),
+        }
+        if (event.people or 0) > 1:
+            words["received"] = _("{who} has {what}, whole: {have} of {people} have it")
+    said = words.get(event.state, "{who}: {what}: " + event.state).format(
+        who=harmless_name(event.sender or "?"), what=what, have=event.have, people=event.people
+    )
     why = f" ({harmless(event.reason, lines=False)})" if event.reason else ""
-    match event.state:
-        case "received" if (event.people or 0) > 1:
-            return f"{who} has {name}, whole: {event.have} of {event.people} have it"
-        case "received":
-            return f"{who} has {name}, whole"
-        case "declined":
-            return f"{who} does not want {name}{why}"
-        case "cancelled":
-            return f"{who} stopped receiving {name}{why}"
-        case _:
-            return f"{who} could not receive {name}{why}"
+    return said + why
 
 
 def _notice(event: Event, me: str) -> str | None:
@@ -142,92 +164,114 @@ def _notice(event: Event, me: str) -> str | None:
         case ReceiptEvent():
             return _receipt(event)
         case PresenceEvent():
-            return f"{harmless_name(event.user)} is {event.state}"
+            said = _("{who} is online") if event.state == "online" else _("{who} is offline")
+            return said.format(who=harmless_name(event.user))
         case StatusEvent():
+            said = _("{who} is away") if event.away else _("{who} is back")
             why = f": {harmless(event.text, lines=False)}" if event.text else ""
-            return f"{harmless_name(event.user)} is {'away' if event.away else 'back'}{why}"
+            return said.format(who=harmless_name(event.user)) + why
         case MembershipEvent():
             return _membership(event, me)
         case RoomEvent():
-            topic = harmless(event.topic, lines=False)
-            return f"{harmless_name(event.name)}: topic: {topic}"
+            return _("{where}: topic: {topic}").format(
+                where=harmless_name(event.name), topic=harmless(event.topic, lines=False)
+            )
         case IdentityEvent():
             return _identity(event)
         case ConnectionEvent():
             reason = f": {harmless(event.reason, lines=False)}" if event.reason else ""
-            return f"connection {event.state}{reason}"
+            return _(_CONNECTION.get(event.state, event.state)) + reason
         case GapEvent():
-            where = f" in {harmless_name(event.conversation)}" if event.conversation else ""
-            return f"something is missing{where}: {harmless(event.reason, lines=False)}"
+            said = _("something is missing")
+            if event.conversation:
+                said = _("something is missing in {where}").format(
+                    where=harmless_name(event.conversation)
+                )
+            return f"{said}: {harmless(event.reason, lines=False)}"
         case StateEvent():
             if event.state != "failed":
                 return None
-            where = harmless_name(event.conversation or "?")
-            reason = harmless(event.reason or "no reason given", lines=False)
-            return f"NOT sent to {where}: {event.of[:SHORT_ID]}: {reason}"
+            said = _("NOT sent to {where}").format(where=harmless_name(event.conversation or "?"))
+            return f"{said}: {event.of[:SHORT_ID]}: {_why(event.reason)}"
         case TypingEvent():
             return None
         case _:
             return f"{type(event).__name__}"
 
 
+_CONNECTION = {
+    "online": _n("connection online"),
+    "offline": _n("connection offline"),
+    "refused": _n("connection refused"),
+}
+_ROLES = {"owner": _n("owner"), "manager": _n("manager"), "member": _n("member")}
+_MEMBERSHIP = {
+    "joined": (_n("you joined {where}"), _n("{who} joined {where}")),
+    "left": (_n("you left {where}"), _n("{who} left {where}")),
+    "removed": (_n("you were removed from {where}"), _n("{who} was removed from {where}")),
+    "role": (_n("you are {role} of {where} now"), _n("{who} is {role} of {where} now")),
+}
+"""To the one it happened to, and to others."""
+
+
 def _membership(event: MembershipEvent, me: str) -> str:
-    who = "you" if event.user == me else harmless_name(event.user)
-    where = harmless_name(event.conversation or "the server")
-    by = harmless_name(event.by) if event.by and event.by != event.user else ""
-    match event.state:
-        case "role":
-            is_, role = ("are" if who == "you" else "is"), event.role or "member"
-            text = f"{who} {is_} {harmless_name(role)} of {where} now"
-        case "removed":
-            text = f"{who} {'were' if who == 'you' else 'was'} removed from {where}"
-        case state:
-            text = f"{who} {state} {where}"
-    return f"{text}, by {by}" if by else text
+    said = _MEMBERSHIP.get(event.state, ("{who}: {where}", "{who}: {where}"))[event.user != me]
+    text = _(said).format(
+        who=harmless_name(event.user),
+        where=harmless_name(event.conversation) if event.conversation else _("the server"),
+        role=_(_ROLES.get(event.role or "member", "member")),
+    )
+    if event.by and event.by != event.user:
+        return _("{what}, by {who}").format(what=text, who=harmless_name(event.by))
+    return text
 
 
 def _identity(event: IdentityEvent) -> str:
-    who = harmless_name(event.user)
-    match event.state:
-        case "changed":
-            return (
-                f"the identity of {who} has CHANGED: {event.fingerprint}. "
-                f"Compare numbers (verify {who}) before you write"
-            )
-        case "new":
-            return f"{who} is new to you: {event.fingerprint}"
-        case state:
-            return f"the identity of {who}: {state}"
+    words = {
+        "changed": _(
+            "the identity of {who} has CHANGED: {fingerprint}. "
+            "Compare numbers (verify {who}) before you write"
+        ),
+        "new": _("{who} is new to you: {fingerprint}"),
+        "verified": _("the identity of {who}: verified"),
+    }
+    said = words.get(event.state, "{who}: " + event.state)
+    return said.format(who=harmless_name(event.user), fingerprint=event.fingerprint)
 
 
 def history_line(line: HistoryLine, me: str, now: datetime | None = None) -> str:
     """A line of a conversation's history, with who has it, in words."""
     head = f"{clock(line.at, now)} {heading(line.conversation, line.sender, me)}"
     if line.state == "deleted":
-        return f"{head}: (taken back)"
+        return f"{head}: {_('(taken back)')}"
     if line.file:
-        text = f"file {harmless_name(line.text)}, {size_text(line.size or 0)}"
+        text = _file_head(line.text, line.size or 0)
         if line.path and not line.mine:
-            text += f": saved to {harmless(line.path, lines=False)}"
+            saved = _("saved to {path}").format(path=harmless(line.path, lines=False))
+            text += f": {saved}"
     else:
         text = body(line.text)
         if line.action:
             text = f"* {harmless_name(line.sender)} {text}"
-    edited = " (changed)" if line.edited else ""
+    edited = f" {_('(changed)')}" if line.edited else ""
     return f"{head}: {text}{edited}{standing(line)}"
+
+
+_STANDING = {"queued": _n("queued"), "failed": _n("failed"), "stored": _n("stored")}
 
 
 def standing(line: HistoryLine) -> str:
     """How far a message of ours has come, in words."""
     if not line.mine:
         return ""
-    if line.state != "stored":
-        return f"  [{line.state}]"
-    if line.read:
-        return f"  [read by {line.read} of {line.people}]"
-    if line.delivered:
-        return f"  [delivered to {line.delivered} of {line.people}]"
-    return "  [stored]"
+    said = _(_STANDING.get(line.state, line.state))
+    if line.state == "stored" and line.read:
+        said = _("read by {count} of {people}").format(count=line.read, people=line.people)
+    elif line.state == "stored" and line.delivered:
+        said = _("delivered to {count} of {people}").format(
+            count=line.delivered, people=line.people
+        )
+    return f"  [{said}]"
 
 
 def history_record(line: HistoryLine) -> dict[str, object]:

@@ -11,27 +11,34 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
+from chatsecure import words
 from chatsecure.client.client import Client
-from chatsecure.client.display import harmless
+from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.events import (
     ConnectionEvent,
     Event,
     FileEvent,
     MessageEvent,
+    PresenceEvent,
     is_momentary,
 )
-from chatsecure.wire.errors import NotInTime, Refused, Unreachable, WrongIdentity
+from chatsecure.wire.errors import NotFound, NotInTime, Refused, Unreachable, WrongIdentity
+from chatsecure.words import _
 
 from . import session
 from .actions import Chat
+from .chatting import quoted
 from .human import describe
 from .messages import end_on_sigterm, reader_gone
 from .output import ClosedPipe, Output, is_terminal
 from .slash import completions
+from .typed import Typed
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -41,6 +48,8 @@ if TYPE_CHECKING:
 
 LAST_WORDS_S = 30.0
 """How long the end of the input waits for what was typed to be stored."""
+TELL_PROGRESS_S = 10.0
+"""How often a line tells how far a file is."""
 MANY_LINES = 5
 """A paste of more lines than this is asked about."""
 
@@ -68,9 +77,11 @@ async def _run(output: Output) -> int:
         def show(text: str) -> None:
             output.line(harmless(text))
 
+        words.choose(client.setting("language") or "")
         chat = Chat(client, show)
         await client.ready()
-        show(f"you are {client.name}; /help lists the commands, /quit ends")
+        said = _("you are {name}; /help lists the commands, /quit ends")
+        show(said.format(name=client.name))
         tasks = [
             asyncio.ensure_future(_show_events(client, chat, output)),
             asyncio.ensure_future(ended.wait()),
@@ -94,15 +105,20 @@ async def _run(output: Output) -> int:
 
 async def _show_events(client: Client, chat: Chat, output: Output) -> None:
     """Show what arrives; what was shown is read."""
-    online = True
+    online, progress = True, Progress()
     async for event in client.events():
         if isinstance(event, ConnectionEvent):
             if (event.state == "online") == online:
                 continue
             online = event.state == "online"
-        if _worth_showing(event) and (text := describe(event, client.name)) is not None:
-            output.line(text)
-            chat.saw(event)
+        if _worth_showing(event, client):
+            text = describe(event, client.name, quote=partial(_quote, client))
+            text = text or progress.line(event, time.monotonic())
+            if text is not None:
+                output.line(text)
+                chat.saw(event)
+        if client.notable(event) and client.is_on("bell") and capable(output):
+            output.bell()
         if is_momentary(event):
             continue
         if isinstance(event, MessageEvent | FileEvent) and event.conversation and client.online:
@@ -110,9 +126,44 @@ async def _show_events(client: Client, chat: Chat, output: Output) -> None:
                 await client.mark_read(event.conversation)
 
 
-def _worth_showing(event: Event) -> bool:
-    """A file on its way tells twice: when it is offered and when it is here."""
-    return not (isinstance(event, FileEvent) and event.state == "receiving")
+def _worth_showing(event: Event, client: Client) -> bool:
+    """A file on its way tells twice: when it is offered and when it is here. Who comes and goes
+    is told to whom that interests."""
+    if isinstance(event, FileEvent):
+        return event.state != "receiving" or event.done is not None
+    return not isinstance(event, PresenceEvent) or client.is_on("presence")
+
+
+def _quote(client: Client, id_: str) -> str:
+    """The message that another one answers, in a few words."""
+    try:
+        return quoted(client.delivery(id_))
+    except NotFound:
+        return _("a message that is not here")
+
+
+class Progress:
+    """How far long transfers are, in a line now and then instead of a bar."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def line(self, event: Event, now: float) -> str | None:
+        """What to say of an event at a time in seconds; nothing in most cases."""
+        if not isinstance(event, FileEvent) or event.id is None:
+            return None
+        if event.done is None or event.done >= event.size:
+            self._told.pop(event.id, None)
+            return None
+        if now - self._told.setdefault(event.id, now) < TELL_PROGRESS_S:
+            return None
+        self._told[event.id] = now
+        said = _("file {name}: {percent} % received")
+        if event.mine:
+            said = _("file {name}: {percent} % sent")
+        return said.format(
+            name=harmless_name(event.name), percent=event.done * 100 // max(event.size, 1)
+        )
 
 
 # --- lines as they come ----------------------------------------------------------------------
@@ -136,7 +187,7 @@ async def _read_lines(chat: Chat, output: Output) -> None:
     while True:
         if person and chat.prompt != where:
             where = chat.prompt
-            output.line(f"(Enter sends to {where.removesuffix('> ')})")
+            output.line(_("(Enter sends to {where})").format(where=where.removesuffix("> ")))
         line = await lines.get()
         if not line or not await chat.enter(line.decode("utf-8", "replace")):
             break
@@ -188,20 +239,25 @@ async def _prompt(chat: Chat) -> None:
     from prompt_toolkit.history import InMemoryHistory
     from prompt_toolkit.patch_stdout import patch_stdout
 
-    # What was typed stays in memory: a history in the clear on disk would betray it.
     prompt: PromptSession[str] = PromptSession(
-        history=InMemoryHistory(),
         completer=_completer(chat),
         complete_while_typing=False,
         key_bindings=_keys(),
         enable_open_in_editor=False,
     )
+    typed = Typed(chat.client)
     with patch_stdout():
         while True:
+            # What was typed is kept for each conversation, in the encrypted profile: a history in
+            # the clear on disk would betray it.
+            here = chat.current
+            prompt.default_buffer.history = InMemoryHistory(typed.lines(here))
             try:
                 line = await prompt.prompt_async(lambda: chat.prompt)
             except (EOFError, KeyboardInterrupt):
                 break
+            if line.strip():
+                typed.add(here, line)
             if line.count("\n") >= MANY_LINES and not await _sure(prompt, line, chat):
                 continue
             if not await chat.enter(line):
@@ -210,17 +266,22 @@ async def _prompt(chat: Chat) -> None:
 
 
 async def _sure(prompt: PromptSession[str], line: str, chat: Chat) -> bool:
+    """Whether many lines are to be sent as a message; as a file they are sent here."""
     from prompt_toolkit import PromptSession
 
+    where = chat.prompt.removesuffix("> ")
     lines = line.count("\n") + 1
-    question = f"Send {lines} lines to {chat.prompt.removesuffix('> ')}? [y/N] "
+    question = _("Send {n} lines to {where}? y: yes, f: as a file, n: no [n] ")
     try:
         answer = await PromptSession[str](input=prompt.input, output=prompt.output).prompt_async(
-            question
+            question.format(n=lines, where=where)
         )
     except (EOFError, KeyboardInterrupt):
         return False
-    return answer.strip().casefold() in ("y", "yes")
+    answer = answer.strip().casefold()
+    if answer in ("f", "file"):
+        chat.send_pasted(line)
+    return answer in ("y", "yes")
 
 
 def _keys() -> KeyBindings:

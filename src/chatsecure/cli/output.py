@@ -99,6 +99,10 @@ class Output:
         if self.options.json:
             self.record({"error": text, "code": code})
 
+    def bell(self) -> None:
+        """Ring; only for a terminal."""
+        _write(sys.stdout, "\a")
+
     def redraw(self, text: str) -> None:
         """Replace the line under the cursor on stderr; only for a terminal."""
         _write(sys.stderr, "\r" + text)

@@ -13,6 +13,7 @@ from chatsecure.client.profile.folder import Profile, exists
 from chatsecure.links import format_address, parse_link, qr_text
 from chatsecure.names import BadName, check_name
 from chatsecure.wire.errors import NotFound, Usage
+from chatsecure.words import _
 
 from . import session
 from .durations import parse_duration
@@ -237,5 +238,10 @@ async def _users(output: Output) -> int:
 
 def user_marks(*, me: bool, owner: bool, verified: bool, changed: bool) -> list[str]:
     """What there is to say of a user, in words."""
-    marks = {"you": me, "owner": owner, "verified": verified, "IDENTITY CHANGED": changed}
+    marks = {
+        _("you"): me,
+        _("owner"): owner,
+        _("verified"): verified,
+        _("IDENTITY CHANGED"): changed,
+    }
     return [mark for mark, said in marks.items() if said]

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.lines import RoomLine
+from chatsecure.words import _, _n, several
 
 from . import session
 from .output import Output
@@ -28,19 +29,28 @@ async def _rooms(output: Output) -> int:
 
 def room_cells(room: RoomLine) -> tuple[str, str, str, str]:
     """What a table says of a conversation."""
-    people = "1 person" if len(room.people) == 1 else f"{len(room.people)} people"
+    people = several("1 person", "{n} people", len(room.people))
     notes = [
-        room.role if room.kind != "private" else "",
-        "by invitation" if room.invite_only else "",
-        f"{room.unread} unread" if room.unread else "",
-        room.state if room.state != "active" else "",
+        _(ROLES.get(room.role, room.role)) if room.kind != "private" else "",
+        _("by invitation") if room.invite_only else "",
+        _("{n} unread").format(n=room.unread) if room.unread else "",
+        _(STATES.get(room.state, room.state)) if room.state != "active" else "",
     ]
     return (
         harmless_name(room.name),
-        "private" if room.kind == "private" else people,
+        _("private") if room.kind == "private" else people,
         ", ".join(filter(None, notes)),
         harmless(room.topic, lines=False),
     )
+
+
+ROLES = {"owner": _n("owner"), "manager": _n("manager"), "member": _n("member")}
+STATES = {
+    "joining": _n("joining"),
+    "left": _n("left"),
+    "removed": _n("removed"),
+    "broken": _n("broken"),
+}
 
 
 def _done(output: Output, room: str, text: str) -> int:

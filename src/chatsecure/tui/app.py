@@ -14,6 +14,7 @@ from textual.containers import Vertical
 from textual.widgets import TextArea
 
 from chatsecure.cli.actions import LOBBY, Chat
+from chatsecure.cli.typed import Typed
 from chatsecure.client.client import Client
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.history import HistoryLine
@@ -32,7 +33,6 @@ from .screens import SEARCH_FOUND, Help, Plain, Search, Switcher
 from .style import CSS, MIDDLE, WIDE
 from .text import cut
 from .title import begin_title, end_title, set_title
-from .typed import Typed
 
 DRAFT_PAUSE_S = 1.0
 """So long after the last key a draft is kept."""
