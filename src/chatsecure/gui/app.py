@@ -13,7 +13,6 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatsecure.cli import session as profiles
 from chatsecure.cli.output import Output
 from chatsecure.client.display import harmless
 from chatsecure.wire.errors import ChatSecureError
@@ -88,18 +87,21 @@ class App:
 
     def __init__(self, args: Namespace, output: Output) -> None:
         self.output = output
-        self.folder: Path = profiles.folder(output)
+        self.folder: Path
         self.geometry: str = getattr(args, "geometry", None) or ""
         self.root = make_root()
         from .bridge import Bridge
+
+        self.session: Session | None = None
+        self.window: Window | None = None
+        self._left = False
+        # The profile is opened over there while the window is made here.
+        self.bridge: Bridge = Bridge(self.root, self._failed)
+        self._open_profile(None)
         from .looks import resolve, system_scale
         from .theme import Theme
 
         self.theme: Theme = Theme(self.root, resolve("auto"), system_scale(self.root))
-        self.bridge: Bridge = Bridge(self.root, self._failed)
-        self.session: Session | None = None
-        self.window: Window | None = None
-        self._left = False
         self.root.title("ChatSecure")
         self.root.minsize(*SMALLEST)
         self._icon()
@@ -113,15 +115,9 @@ class App:
 
     def begin(self) -> None:
         """Show the window."""
-        from chatsecure.client.profile.folder import exists
-
         if coarse_letters(self.root):
             self.output.notice(f"chatsecure: {NO_XFT}")
         self._place(self.geometry)
-        if exists(self.folder):
-            self._open_profile(profiles.given_passphrase(self.output))
-        else:
-            self._first_start()
         self.root.deiconify()
 
     def _place(self, geometry: str) -> None:
@@ -159,16 +155,25 @@ class App:
     def _open_profile(self, passphrase: str | None) -> None:
         session = self._session()
 
+        async def open_it() -> None:
+            from chatsecure.cli import session as profiles
+
+            self.folder = profiles.folder(self.output)
+            await session.start(self.folder, passphrase or profiles.given_passphrase(self.output))
+
         def failed(error: ChatSecureError) -> None:
+            from chatsecure.client.profile.folder import NoProfile, exists
+
             from .start import Locked
 
+            if isinstance(error, NoProfile) and not exists(self.folder):
+                self._first_start()
+                return
             self.locked: Locked = Locked(
                 self.root, self.theme, harmless(str(error), lines=False), self._unlock, self.leave
             )
 
-        self.bridge.call(
-            lambda: session.start(self.folder, passphrase), lambda _done: self._show(), failed
-        )
+        self.bridge.call(open_it, lambda _done: self._show(), failed)
 
     def _unlock(self, passphrase: str) -> None:
         self.locked.destroy()

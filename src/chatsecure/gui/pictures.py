@@ -5,6 +5,7 @@ functions from sizes and colours to images; knows neither Tk nor chats.
 """
 
 import math
+import struct
 import unicodedata
 import zlib
 from functools import lru_cache
@@ -105,6 +106,10 @@ def rounded(
     thick: float = 1,
 ) -> Picture:
     """A box with round corners, filled, outlined or both."""
+    # A large one is a small one pulled apart: its corners are all that costs.
+    least = 2 * (math.ceil(radius) + math.ceil(thick) + 2)
+    if width > least < height:
+        return _pulled(rounded(least, least, radius, fill, line, thick), width, height)
     image, draw = _sheet(width, height)
     box = (0, 0, width * OVER - 1, height * OVER - 1)
     draw.rounded_rectangle(box, radius * OVER, fill=line or fill)
@@ -114,6 +119,37 @@ def rounded(
         inside = fill or (0, 0, 0, 0)
         draw.rounded_rectangle(inner, max(radius * OVER - edge, 0), fill=inside)
     return _reduced(image)
+
+
+def _pulled(small: Picture, width: int, height: int) -> Picture:
+    half = small.width // 2
+    image = Image.new("RGBA", (width, height), small.getpixel((half, half)))
+    for at, wide, high, box in (
+        ((half, 0), width - 2 * half, half, (half, 0, half + 1, half)),
+        ((half, height - half), width - 2 * half, half, (half, half, half + 1, 2 * half)),
+        ((0, half), half, height - 2 * half, (0, half, half, half + 1)),
+        ((width - half, half), half, height - 2 * half, (half, half, 2 * half, half + 1)),
+        ((0, 0), half, half, (0, 0, half, half)),
+        ((width - half, 0), half, half, (half, 0, 2 * half, half)),
+        ((0, height - half), half, half, (0, half, half, 2 * half)),
+        ((width - half, height - half), half, half, (half, half, 2 * half, 2 * half)),
+    ):
+        piece = small.crop(box)
+        image.paste(piece if piece.size == (wide, high) else piece.resize((wide, high)), at)
+    return image
+
+
+def png(picture: Picture) -> bytes:
+    """A picture as a PNG file: what Tk reads. Pillow would load all it knows to write one."""
+    rows = picture.convert("RGBA").tobytes()
+    stride = picture.width * 4
+    raw = b"".join(b"\0" + rows[at : at + stride] for at in range(0, len(rows), stride))
+    head = struct.pack(">2I5B", picture.width, picture.height, 8, 6, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(raw, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
 
 
 def dot(size: int, color: str, ring: str | None = None, *, hollow: bool = False) -> Picture:

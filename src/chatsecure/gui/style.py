@@ -74,15 +74,19 @@ class _Boxes:
 
     def __init__(self, theme: Theme, kept: list[tk.PhotoImage]) -> None:
         self.theme, self.kept = theme, kept
+        self._made: dict[tuple[object, ...], str] = {}
 
     def box(self, fill: str, line: str | None = None, radius: float = 6, thick: float = 1) -> str:
-        color = self.theme.color
+        color, key = self.theme.color, (fill, line, radius, thick)
+        if key in self._made:
+            return self._made[key]
         picture = pictures.rounded(
             BASE_PX, BASE_PX, self.theme.px(radius), color(fill),
             color(line) if line else None, max(1, self.theme.px(thick)),
         )  # fmt: skip
         photo = self.theme.photo(picture)
         self.kept.append(photo)
+        self._made[key] = str(photo)
         return str(photo)
 
     def mark(self, picture: pictures.Picture) -> str:

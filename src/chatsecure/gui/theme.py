@@ -4,7 +4,6 @@ Everything drawn asks here, so that a change of palette or of letter size shows 
 open. Lengths are in pixels at scale 1 and become this screen's by `px`. Knows nothing of chats.
 """
 
-import io
 import tkinter as tk
 from collections import OrderedDict
 from collections.abc import Callable
@@ -128,9 +127,7 @@ class Theme:
 
     def photo(self, picture: pictures.Picture) -> tk.PhotoImage:
         """A picture as Tk shows it; it vanishes with the last who holds it."""
-        data = io.BytesIO()
-        picture.save(data, "png", compress_level=1)
-        return tk.PhotoImage(master=self.root, data=data.getvalue(), format="png")
+        return tk.PhotoImage(master=self.root, data=pictures.png(picture), format="png")
 
     def icon(self, name: str, size: float = 20, color: str = "dim") -> tk.PhotoImage:
         """A line drawing (`pictures.ICONS`) in a colour of the palette or `#rrggbb`."""
