@@ -161,6 +161,7 @@ def end(db: Database, log_id: bytes, state: str) -> None:
     db.run("DELETE FROM members WHERE log_id = ?", log_id)
     db.run("DELETE FROM pending_commits WHERE log_id = ?", log_id)
     db.run("DELETE FROM outbox WHERE log_id = ?", log_id)
+    db.run("DELETE FROM leavers WHERE log_id = ?", log_id)
     db.run(
         "UPDATE messages SET state = 'failed' WHERE log_id = ? AND mine = 1 AND state = 'queued'",
         log_id,

@@ -17,7 +17,7 @@ from hashlib import sha256
 
 import msgspec
 
-from chatsecure import __version__
+from chatsecure import __version__, mls
 from chatsecure.wire import messages as m
 from chatsecure.wire.connection import CLIENT_ACCEPTS, Connection
 from chatsecure.wire.errors import (
@@ -66,6 +66,8 @@ class Options:
     """Others see us come and go."""
     receive_files: bool = True
     """Files are fetched as they are offered."""
+    suite: mls.Suite = mls.DEFAULT_SUITE
+    """The cipher suite of the groups and KeyPackages this device makes."""
 
 
 class Core:
@@ -100,7 +102,7 @@ class Core:
             device_id=bytes(db.get("device_id")),
             chain=(bytes(db.get("device_certificate")), bytes(db.get("identity_certificate"))),
         )
-        self.groups = Groups(db, bytes(db.get("device_seed")), list(self.me.chain))
+        self.groups = Groups(db, bytes(db.get("device_seed")), list(self.me.chain), options.suite)
         self.scheduler = Scheduler(now)
         self.background: Background = _at_once
         """Does work that must not hold up the core; set by the driver."""
@@ -347,9 +349,14 @@ class Core:
             ticket.resolve(message, None)
 
     def _internal(self, message: m.Message, on_done: Callable[[Ticket], None]) -> None:
-        """A request of the connection itself, before others may be sent."""
-        ticket = Ticket(message)
-        ticket.on_done = on_done
+        """A request of the connection itself: the next one makes its own."""
+        ticket = Ticket(message, once=True)
+
+        def done(ticket: Ticket) -> None:
+            if self._connection is not None:
+                on_done(ticket)
+
+        ticket.on_done = done
         self._send_ticket(ticket)
 
     def _greet(self, hello: m.ServerHello) -> None:
@@ -491,7 +498,7 @@ class Core:
             )
         }
         new, self._followed = active - self._followed, active
-        for log_id, _ in new:
+        for log_id, _ in sorted(new):
             row = conversations.get(self.db, log_id)
             self._subscribe(log_id, (row.cursor if row is not None else None) or 0)
 
@@ -502,7 +509,7 @@ class Core:
             if isinstance(ticket.reply, m.Subscribed):
                 self.receiver.subscribed(ticket.reply.logs, _asked(ticket), whole=False)
 
-        self.ask(m.Subscribe([m.Cursor(log_id, cursor)]), done)
+        self._internal(m.Subscribe([m.Cursor(log_id, cursor)]), done)
 
     def _presence(self, message: m.Presence) -> None:
         self.presence[message.name] = message.online

@@ -44,7 +44,9 @@ def create(
         Refused: the server said no.
     """
     log_id = core.random(16)
-    group = mls.Group.create(core.groups.signer, core.groups.chain, log_id, encode_state(state))
+    group = mls.Group.create(
+        core.groups.signer, core.groups.chain, log_id, encode_state(state), core.groups.suite
+    )
     inbox: list[m.InboxItem] = []
     if newcomers:
         # Nobody else is in yet: the commit that adds them needs no place in the log.

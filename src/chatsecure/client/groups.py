@@ -33,10 +33,18 @@ class Groups:
         db: the profile's database.
         seed: the device's Ed25519 private key, 32 bytes.
         chain: the device's certificate chain (device, identity), DER.
+        suite: the cipher suite of what this device makes.
     """
 
-    def __init__(self, db: Database, seed: bytes, chain: list[bytes]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        seed: bytes,
+        chain: list[bytes],
+        suite: mls.Suite = mls.DEFAULT_SUITE,
+    ) -> None:
         self._db = db
+        self.suite = suite
         self.signer = mls.Signer(seed)
         self.chain = chain
         self._loaded: dict[bytes, tuple[int, mls.Group]] = {}
@@ -78,7 +86,9 @@ class Groups:
     def make_key_packages(self, count: int, *, last_resort: bool, now: int) -> None:
         """Make KeyPackages and keep their private parts; they are uploaded from the table."""
         for _ in range(count):
-            package = mls.generate_key_package(self.signer, self.chain, last_resort=last_resort)
+            package = mls.generate_key_package(
+                self.signer, self.chain, last_resort=last_resort, suite=self.suite
+            )
             self._db.run_many(
                 "INSERT INTO mls_state(scope, key, value) VALUES(?, ?, ?)",
                 ((package.ref, key, value) for key, value in package.state),

@@ -49,7 +49,7 @@ class Outbox:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._db = core.db
-        self._in_flight: dict[bytes, bytes] = {}
+        self._in_flight: dict[bytes, m.Append] = {}
         self._retry_at: int | None = None
 
     def queue(
@@ -129,24 +129,28 @@ class Outbox:
                 self._pump_log(log_id)
 
     def _pump_log(self, log_id: bytes) -> None:
-        free = WINDOW - sum(1 for other in self._in_flight.values() if other == log_id)
+        under_way = [item for item in self._in_flight.values() if item.log_id == log_id]
+        free = WINDOW - len(under_way)
         if free <= 0:
             return
         try:
             with self._db.transaction():
-                requests = self._prepare(log_id, free)
+                requests = self._prepare(log_id, free, under_way)
         except WrongIdentity:
             return
         for request in requests:
-            self._in_flight[request.append_id] = log_id
-            self._core.ask(request, self._answered)
+            self._in_flight[request.append_id] = request
+            self._core.ask(request, self._answered, once=True)
 
-    def _prepare(self, log_id: bytes, limit: int) -> list[m.Append]:
+    def _prepare(self, log_id: bytes, limit: int, under_way: Sequence[m.Append]) -> list[m.Append]:
         """Encrypt what waits; in a transaction, by what the database says now."""
         row = conversations.get(self._db, log_id)
         if row is None or row.state != conversations.ACTIVE or not self._core.ready(log_id):
             return []
         if self._db.row("SELECT 1 FROM pending_commits WHERE log_id = ?", log_id):
+            return []
+        # Those will be refused, made anew and sent again; what is newer stands behind them.
+        if any(request.epoch != row.epoch for request in under_way):
             return []
         contacts.refuse_changed(self._db, log_id)
         self._queue_receipt(row)
@@ -204,8 +208,8 @@ class Outbox:
             return
         core = self._core
         if conversations.people_count(self._db, row.log_id) <= RECEIPT_PEOPLE:
-            if any(self._is_receipt(id_) for id_, log in self._in_flight.items()
-                   if log == row.log_id):  # fmt: skip
+            if any(self._is_receipt(id_) for id_, request in self._in_flight.items()
+                   if request.log_id == row.log_id):  # fmt: skip
                 return
             if not self._quiet_reader(row):
                 self.queue(row.log_id, Receipt(delivered=row.cursor or 0, read=self._read(row)))
@@ -236,6 +240,7 @@ class Outbox:
         self.queue(row.log_id, receipt)
 
     def _answered(self, ticket: Ticket) -> None:
+        # Without an answer it is sent again once we have read what is in the log by then.
         request = ticket.message
         assert isinstance(request, m.Append)
         self._in_flight.pop(request.append_id, None)

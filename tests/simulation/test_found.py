@@ -1,0 +1,42 @@
+"""What simulated schedules have found: each the shortest schedule that failed, kept for good."""
+
+from chatsecure.mls import Suite
+
+from .replay import play
+from .schedule import Schedule, Step
+
+
+def holds(*steps: tuple[object, ...], people: int = 3, mood: str = "near", seed: int = 1) -> None:
+    """Play a schedule; every invariant must hold.
+
+    Args:
+        steps: time in milliseconds, who, what, with what.
+    """
+    names = ("ann", "bob", "cat", "dan", "eve")[:people]
+    told = tuple(Step(at, do, who, tuple(args)) for at, who, do, *args in steps)
+    schedule = Schedule(seed, names, Suite.CLASSICAL, mood, (0,) * (people + 1), told)
+    outcome = play(schedule)
+    if outcome.violation is not None:
+        raise outcome.violation
+
+
+def test_a_connection_that_breaks_during_log_in_is_no_obstacle_to_the_next() -> None:
+    # The log-in without an answer was sent again on the next connection, after its own: for ever.
+    for at in range(150, 500, 25):
+        holds((at, "ann", "cut"), (at, "bob", "cut"), (at, "cat", "cut"), mood="far")
+
+
+def test_messages_keep_their_order_when_the_group_changes_while_their_writer_is_away() -> None:
+    # The first was asked again as it was, refused, and made anew behind the second.
+    holds(
+        (3000, "ann", "away", 2000),
+        (3500, "ann", "say", "#den", 1),
+        (3700, "bob", "renew", "#den"),
+        (4800, "ann", "say", "#den", 1),
+    )
+
+
+def test_whoever_leaves_forgets_who_else_was_leaving() -> None:
+    # A statement that was kept could put somebody out who had come back since.
+    holds((3000, "bob", "leave", "#den"), (3050, "ann", "remove", "#den", "cat"))
+    holds((3000, "bob", "leave", "#den"), (3000, "cat", "leave", "#den"))
