@@ -205,16 +205,17 @@ class ClientNode:
         self.life += 1
         self.up = True
         self.db = DoomedDatabase(self.folder / "profile.db", self.key)
+        world = self.world
         self.core = ClientCore(
-            self.db, random=self._rng.randbytes, options=self.options, **self.clocks()
+            self.db,
+            now=lambda: world.wall + self.offset_ms,
+            clock=lambda: world.time,
+            random=self._rng.randbytes,
+            options=self.options,
         )
         self.core.listeners.append(self._heard)
         self.world.observer.watch_client(self)
         self.after(0, self._connect)
-
-    def clocks(self) -> dict[str, Callable[[], int]]:
-        """The core's clocks: the wall's, which may be wrong and jump."""
-        return {"now": lambda: self.world.wall + self.offset_ms}
 
     def crash(self) -> None:
         """Die here and now."""
@@ -315,12 +316,8 @@ class ClientNode:
         wakeup = self.core.next_wakeup()
         self._timer += 1
         if wakeup is not None:
-            number, delay = self._timer, max(1, wakeup - self.timer_now())
+            number, delay = self._timer, max(1, wakeup - self.world.time)
             self.after(delay, lambda: self._tick() if number == self._timer else None)
-
-    def timer_now(self) -> int:
-        """The clock that `next_wakeup` goes by."""
-        return self.core.now()
 
     def _tick(self) -> None:
         self.enter(self.core.tick)

@@ -134,7 +134,10 @@ def unrest(client: ClientNode) -> str:
             return f"{client.name} has {what}"
     for operation in client.operations:
         return f"{client.name} waits for {operation.waiting}"
-    if client.link is None or client.link.up.buffer or client.link.down.buffer:
+    link = client.link
+    if link is None or link.up.dead or link.down.dead:
+        return f"{client.name} has not noticed that its line is broken"
+    if link.up.buffer or link.down.buffer:
         return f"{client.name} has bytes under way"
     return ""
 

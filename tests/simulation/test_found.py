@@ -40,3 +40,23 @@ def test_whoever_leaves_forgets_who_else_was_leaving() -> None:
     # A statement that was kept could put somebody out who had come back since.
     holds((3000, "bob", "leave", "#den"), (3050, "ann", "remove", "#den", "cat"))
     holds((3000, "bob", "leave", "#den"), (3000, "cat", "leave", "#den"))
+
+
+def test_no_member_is_left_behind_by_a_change_that_the_log_s_time_forbids() -> None:
+    # One clock an hour ahead withdrew somebody's link as expired; all others ignored that change.
+    holds(
+        (1000, "cat", "invite", "#den", 1, 60_000),
+        (1050, "bob", "clock-jump", 3_600_000),
+        (2000, "bob", "invite", "#lobby", 3, 60_000),
+        (2500, "cat", "invite", "#lobby", 3, 60_000),
+        (3000, "bob", "invite", "#lobby", 3, 86_400_000),
+    )
+
+
+def test_a_broken_line_is_noticed_though_the_clock_was_set_back_by_a_day() -> None:
+    # Silence was measured by the wall's clock.
+    holds(
+        (2000, "cat", "clock-jump", -86_400_000),
+        (2100, "cat", "half-open"),
+        (2200, "cat", "say", "#den", 1),
+    )

@@ -6,7 +6,7 @@ the group; every honest member ignores the same ones, since the rules look at no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from chatsecure import mls
@@ -17,6 +17,7 @@ from chatsecure.crypto.sealing import open_with_secret
 from chatsecure.links import psk
 from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
+from chatsecure.wire.errors import ChatSecureError
 
 from . import contacts, conversations
 from .content import BadContent, EntryHeader, decode_header, leave_statement
@@ -149,14 +150,61 @@ class ChangeJudge:
                 "this device changed the conversation without our knowledge: "
                 "the profile is a copy that is used twice, or an old one"
             )
+        self._db.run("DELETE FROM pending_commits WHERE log_id = ?", row.log_id)
         before = decode_state(group.room_state)
+        there = {device_id(member.signature_key): member for member in group.members()}
         known = {member.device_id: member for member in conversations.members(self._db, row.log_id)}
         group.merge_pending()
-        after = decode_state(group.room_state)
+        try:
+            after = decode_state(group.room_state)
+            self._check_own(row, entry, group, there, before, after)
+        except (ChatSecureError, CryptoError) as error:
+            # Our clock was wrong, say: everybody judges by the log's time, and so do we.
+            group = self._core.groups.reload(row.log_id)
+            group.discard_pending()
+            self._core.groups.save(row.log_id, group)
+            self._core.ignored[entry.append_id] = f"the change was ignored: {error}"
+            self._refused(row, entry, str(error))
+            return
         self._core.groups.save(row.log_id, group)
-        self._db.run("DELETE FROM pending_commits WHERE log_id = ?", row.log_id)
         self._core.groups.sync_members(row.log_id, group, entry.seq, entry.at)
         self._tell(row, entry, known, self._core.me.name, before, after)
+
+    def _check_own(
+        self,
+        row: Conversation,
+        entry: m.Entry,
+        group: mls.Group,
+        there: Mapping[bytes, mls.Member],
+        before: RoomState,
+        after: RoomState,
+    ) -> None:
+        """Judge our own commit as the others do, now that its place and time are known."""
+        now = {device_id(member.signature_key): member for member in group.members()}
+        identities = {id_: identify(member, entry.at) for id_, member in now.items()}
+        left = {
+            bytes(found[0])
+            for found in self._db.rows("SELECT device_id FROM leavers WHERE log_id = ?", row.log_id)
+        }
+        check_change(
+            Change(
+                by=self._core.me.fingerprint,
+                before=before,
+                after=after,
+                added=[
+                    identity.identity_fingerprint
+                    for id_, identity in identities.items()
+                    if id_ not in there
+                ],
+                removed=[
+                    identify(member, entry.at).identity_fingerprint
+                    for id_, member in there.items()
+                    if id_ not in now and id_ not in left
+                ],
+                at=entry.at,
+            )
+        )
+        check_names(identities.values())
 
     def _merge_staged(
         self,

@@ -76,6 +76,7 @@ class Core:
     Args:
         db: the open profile.
         now: the time in milliseconds since 1970.
+        clock: milliseconds that only grow, for whatever is waited for: the time may be set.
         random: gives that many random bytes (ids and nonces; keys come from the libraries).
     """
 
@@ -84,6 +85,7 @@ class Core:
         db: Database,
         *,
         now: Callable[[], int],
+        clock: Callable[[], int],
         random: Callable[[int], bytes] = secrets.token_bytes,
         options: Options = Options(),
     ) -> None:
@@ -92,7 +94,7 @@ class Core:
         from .receive import Receiver
 
         self.db = db
-        self.now = now
+        self.now, self.clock = now, clock
         self.random = random
         self.options = options
         self.me = Me(
@@ -103,7 +105,7 @@ class Core:
             chain=(bytes(db.get("device_certificate")), bytes(db.get("identity_certificate"))),
         )
         self.groups = Groups(db, bytes(db.get("device_seed")), list(self.me.chain), options.suite)
-        self.scheduler = Scheduler(now)
+        self.scheduler = Scheduler(clock)
         self.background: Background = _at_once
         """Does work that must not hold up the core; set by the driver."""
         self.listeners: list[Listener] = []
@@ -117,6 +119,8 @@ class Core:
         """The log's epoch as the server last told it (in a refusal), if ahead of ours."""
         self.submitting: set[bytes] = set()
         """Conversations whose pending request this core is bringing through."""
+        self.ignored: dict[bytes, str] = {}
+        """Commits of ours that everybody ignores, by append id, and why."""
         self.presence: dict[str, bool] = {}
         self.role = m.Role.MEMBER
         self.lobby: bytes | None = None
@@ -164,7 +168,7 @@ class Core:
         self._certificate_hash = found
         self._connection = Connection(CLIENT_ACCEPTS)
         self._client_nonce = self.random(32)
-        self._heard_at, self._pinged = self.now(), False
+        self._heard_at, self._pinged = self.clock(), False
         self._send(m.ClientHello([m.PROTOCOL_VERSION], self._client_nonce, AGENT))
 
     def disconnected(self, reason: str) -> None:
@@ -194,7 +198,7 @@ class Core:
         """
         if self._connection is None:
             return
-        self._heard_at, self._pinged = self.now(), False
+        self._heard_at, self._pinged = self.clock(), False
         for request, message in self._connection.receive(data):
             self._handle(request, message)
         self.scheduler.settle()
@@ -208,7 +212,7 @@ class Core:
         """
         self.scheduler.settle()
         if self._connection is not None:
-            silent = self.now() - self._heard_at
+            silent = self.clock() - self._heard_at
             if silent > DEAD_AFTER_MS:
                 raise Unreachable("the server does not answer any more")
             if silent > PING_AFTER_MS and not self._pinged:
@@ -217,10 +221,11 @@ class Core:
         self.pump()
 
     def next_wakeup(self) -> int | None:
-        """When `tick` must be called at the latest (milliseconds since 1970)."""
-        times = [
-            self.scheduler.next_deadline(), self.outbox.next_retry(), self.files.next_retry()
-        ]  # fmt: skip
+        """When `tick` must be called at the latest, by `clock`."""
+        times = [self.scheduler.next_deadline(), self.outbox.next_retry()]
+        files = self.files.next_retry()
+        if files is not None:
+            times.append(self.clock() + max(0, files - self.now()))
         if self._connection is not None:
             times.append(self._heard_at + (DEAD_AFTER_MS if self._pinged else PING_AFTER_MS) + 1)
         return min((time for time in times if time is not None), default=None)
@@ -302,7 +307,7 @@ class Core:
     def pump(self) -> None:
         """Start whatever can go on now: messages to send, files to move."""
         if self.online:
-            if self.now() - self._adopted_at > ADOPT_AFTER_MS:
+            if self.clock() - self._adopted_at > ADOPT_AFTER_MS:
                 self._adopt_pending()
             self._follow()
             self.outbox.pump()
@@ -483,7 +488,7 @@ class Core:
         """Bring through what an earlier run, or another process that died, had begun."""
         from .flows import submit
 
-        self._adopted_at = self.now()
+        self._adopted_at = self.clock()
         for (log_id,) in self.db.rows("SELECT log_id FROM pending_commits"):
             if log_id not in self.submitting:
                 self.run(submit(self, bytes(log_id)), _ignore)

@@ -34,6 +34,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def clock_ms() -> int:
+    """Milliseconds that only grow, whatever the time is set to."""
+    return time.monotonic_ns() // 1_000_000
+
+
 def tls_context() -> ssl.SSLContext:
     """TLS 1.3 to a server whose certificate we compare ourselves (it is pinned by the link)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -212,7 +217,7 @@ class Driver:
             self._timer = None
         wakeup = self._core.next_wakeup()
         if wakeup is not None:
-            delay = max(0.0, (wakeup - now_ms()) / 1000)
+            delay = max(0.0, (wakeup - clock_ms()) / 1000)
             self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
     def _tick(self) -> None:

@@ -11,7 +11,7 @@ from chatsecure.wire.errors import NotFound, Usage
 from . import contacts, conversations, flows_enter, settings
 from .conversations import Conversation
 from .core import Core, Options
-from .driver import Driver, now_ms
+from .driver import Driver, clock_ms, now_ms
 from .events import Event, is_momentary
 from .flow import Flow, T
 from .profile.folder import Profile
@@ -35,6 +35,7 @@ class Facade:
         self._core = Core(
             profile.db,
             now=now_ms,
+            clock=clock_ms,
             options=Options(present=present, receive_files=receive_files),
         )
         # One process of a profile fetches files; where it dies, the next takes over.

@@ -5,7 +5,7 @@ A flow yields what it waits for and is resumed when that has come:
     reply = yield core.ask(GetUser(name))            # a Ticket: the answer, or the error raised
     digest = yield core.work(job)                    # a Work: done in a thread beside
     yield Until(lambda: core.online)                 # a condition, looked at after every input
-    yield Until(condition, deadline=core.now() + 30_000)   # NotInTime when it runs out
+    yield Until(condition, deadline=core.clock() + 30_000)   # NotInTime when it runs out
 
 The scheduler is part of the core and knows nothing of sockets or asyncio, so the same flows run
 in the real client and in the simulation.
@@ -123,8 +123,8 @@ class Operation(Generic[T]):
 class Scheduler:
     """Runs flows: resumes each when what it waits for is there."""
 
-    def __init__(self, now: Callable[[], int]) -> None:
-        self._now = now
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
         self._running: list[Operation[Any]] = []
         self._settling = False
 
@@ -163,7 +163,7 @@ class Scheduler:
                 operation.step(work.result, work.error)
             case Until() as until if until.condition():
                 operation.step()
-            case Until(deadline=int(deadline)) as until if self._now() >= deadline:
+            case Until(deadline=int(deadline)) as until if self._clock() >= deadline:
                 operation.step(error=NotInTime(until.what))
             case _:
                 return False

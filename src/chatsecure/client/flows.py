@@ -33,7 +33,15 @@ from .conversations import Conversation
 from .flow import Flow, Until
 from .groups import moment
 from .outbox import LATER
-from .room import Change, LinkState, RoomState, check_change, decode_state, encode_state, expired
+from .room import (
+    Change,
+    LinkState,
+    NotPermitted,
+    RoomState,
+    check_change,
+    decode_state,
+    encode_state,
+)
 
 if TYPE_CHECKING:
     from .core import Core
@@ -92,7 +100,7 @@ Make = Callable[[mls.Group, RoomState, Conversation], Draft | None]
 def pause(core: Core, ms: int) -> Flow[None]:
     """Wait that long."""
     try:
-        yield Until(lambda: False, deadline=core.now() + max(1, ms))
+        yield Until(lambda: False, deadline=core.clock() + max(1, ms))
     except NotInTime:
         return
 
@@ -314,14 +322,13 @@ def _prepare(
         seen_chain=row.chain,
         leavers=list(draft.leavers),
     )
-    open_links = [link for link in after.links if not expired(link, core.now())]
     made = group.commit(
         core.groups.signer,
         add=[newcomer.key_package for newcomer in draft.add],
         remove=list(draft.remove),
         room_state=encode_state(after) if after != state else None,
         aad=encode_header(header),
-        want_group_info=bool(open_links),
+        want_group_info=bool(after.links),
     )
     core.groups.save(row.log_id, group)
     request = m.Append(
@@ -335,7 +342,7 @@ def _prepare(
                 [newcomer.device_id for newcomer in draft.add], [gone.device_id for gone in removed]
             ),
             invitations(draft.add, row.log_id, row.epoch + 1, made.welcome or b""),
-            seal_group_info(row.log_id, made.group_info, open_links, draft.new_links)
+            seal_group_info(row.log_id, made.group_info, after.links, draft.new_links)
             if made.group_info
             else None,
         ),
@@ -392,6 +399,8 @@ def _bring_through(core: Core, log_id: bytes, append_id: bytes, request: m.Messa
         case m.Appended(seq=seq):
             yield from _entered(core, log_id, append_id)
             yield Until(lambda: _passed(core, log_id, seq), what="the change was not confirmed")
+            if append_id in core.ignored:
+                raise NotPermitted(core.ignored.pop(append_id))
         case m.LogState():
             yield from _entered(core, log_id, append_id)
         case _:
@@ -412,7 +421,7 @@ def _entered(core: Core, log_id: bytes, append_id: bytes) -> Flow[None]:
     core.pump()
     yield Until(
         lambda: _passed(core, log_id, 0),
-        deadline=core.now() + PATIENCE_MS,
+        deadline=core.clock() + PATIENCE_MS,
         what="the server did not let us follow the conversation",
     )
 

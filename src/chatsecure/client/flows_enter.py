@@ -26,7 +26,7 @@ from .flows import (
     seal_group_info,
     submit,
 )
-from .room import NotPermitted, RoomState, decode_state, encode_state, expired, new_state
+from .room import NotPermitted, RoomState, decode_state, encode_state, new_state
 
 if TYPE_CHECKING:
     from .core import Core
@@ -108,7 +108,7 @@ def open_private(core: Core, name: str) -> Flow[bytes]:
         return row is not None and row.state == conversations.JOINING
 
     # Another command of this profile may be making it right now.
-    yield Until(lambda: not making(), deadline=core.now() + PATIENCE_MS, what=_LATE.format(name))
+    yield Until(lambda: not making(), deadline=core.clock() + PATIENCE_MS, what=_LATE.format(name))
     known = conversations.find(core.db, folded)
     if known is not None and known.state == conversations.ACTIVE:
         return known.log_id
@@ -134,7 +134,7 @@ def _await_invitation(core: Core, log_id: bytes, name: str) -> Flow[bytes]:
 
     yield Until(
         arrived,
-        deadline=core.now() + PATIENCE_MS,
+        deadline=core.clock() + PATIENCE_MS,
         what=_LATE.format(name),
     )
     return log_id
@@ -216,9 +216,8 @@ def _prepare_join(core: Core, secret: bytes, info: m.LinkInfo) -> None:
         raise NotPermitted("the link leads to another conversation than the server says")
     state = decode_state(group.room_state)
     link = state.link(info.link_id)
-    if link is None or expired(link, core.now()):
-        raise NotFound("this link has expired or was withdrawn", hint="ask for a new one")
-    open_links = [other for other in state.links if not expired(other, core.now())]
+    if link is None:
+        raise NotFound("this link was withdrawn", hint="ask for a new one")
     core.receiver.enter(group, info.epoch, core.now(), conversations.JOINING)
     request = m.Append(
         info.log_id,
@@ -229,7 +228,7 @@ def _prepare_join(core: Core, secret: bytes, info: m.LinkInfo) -> None:
         m.CommitPart(
             m.RosterChange([core.me.device_id]),
             group_info=seal_group_info(
-                info.log_id, group.export_group_info(core.groups.signer), open_links, []
+                info.log_id, group.export_group_info(core.groups.signer), state.links, []
             ),
             link_id=info.link_id,
         ),

@@ -78,6 +78,11 @@ class Groups:
         version = self._db.value("SELECT mls_version FROM conversations WHERE log_id = ?", log_id)
         self._loaded[log_id] = (version, group)
 
+    def reload(self, log_id: bytes) -> mls.Group:
+        """The group as the database has it, without what was not saved."""
+        self._loaded.pop(log_id, None)
+        return self.get(log_id)
+
     def drop(self, log_id: bytes) -> None:
         """Delete a group."""
         self._loaded.pop(log_id, None)

@@ -116,7 +116,7 @@ class Outbox:
         if not core.online:
             return
         if self._retry_at is not None:
-            if core.now() < self._retry_at:
+            if core.clock() < self._retry_at:
                 return
             self._retry_at = None
         logs = self._db.rows(
@@ -263,7 +263,7 @@ class Outbox:
             core.epochs[request.log_id] = max(epoch, core.epochs.get(request.log_id, 0))
             return
         if error.code in LATER:
-            self._retry_at = core.now() + RETRY_MS
+            self._retry_at = core.clock() + RETRY_MS
             return
         with self._db.transaction():
             self._db.run("DELETE FROM outbox WHERE id = ?", request.append_id)

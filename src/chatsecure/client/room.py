@@ -20,6 +20,8 @@ from chatsecure.wire.messages import Count, Hash, Id, LogKind
 MAX_LINKS = 64
 MAX_ROLES = 256
 MAX_STATE_BYTES = 64 * 1024
+CLOCK_SLACK_MS = 2 * 86_400_000
+"""So far two clocks may differ before changes made by the wrong one are ignored."""
 
 
 class BadRoomState(ChatSecureError):
@@ -88,7 +90,7 @@ def encode_state(state: RoomState) -> bytes:
     # One state, one encoding; the encoder itself orders text keys only.
     ordered = msgspec.structs.replace(state, roles=dict(sorted(state.roles.items())))
     data = _ENCODER.encode(ordered)
-    if len(data) > MAX_STATE_BYTES:
+    if len(data) > MAX_STATE_BYTES or len(state.links) > MAX_LINKS or len(state.roles) > MAX_ROLES:
         raise NotPermitted("the room's state would be too large; withdraw some links or roles")
     return data
 
@@ -251,9 +253,19 @@ def with_role(state: RoomState, user: bytes, role: MemberRole) -> RoomState:
 
 
 def with_link(state: RoomState, link: LinkState, at: int) -> RoomState:
-    """The state with one more link, without those that have run out."""
-    links = [*(old for old in state.links if not expired(old, at)), link]
-    return msgspec.structs.replace(state, links=links)
+    """The state with one more link, without those that have run out.
+
+    Args:
+        at: our own clock's time. The log's decides for everyone, so a link that only its being
+            expired lets us withdraw stays until no clock can doubt it.
+    """
+    trusted = state.role(link.by) >= MemberRole.MANAGER
+    links = [
+        old
+        for old in state.links
+        if not expired(old, at if trusted or old.by == link.by else at - CLOCK_SLACK_MS)
+    ]
+    return msgspec.structs.replace(state, links=[*links, link])
 
 
 def without_links(state: RoomState) -> RoomState:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatsecure.client.room import (
+    CLOCK_SLACK_MS,
     MAX_LINKS,
     MAX_STATE_BYTES,
     BadRoomState,
@@ -381,8 +382,18 @@ def test_a_state_that_would_be_too_large_is_not_made() -> None:
 
 
 def test_expired_links_go_when_one_is_added() -> None:
+    by_manager = with_link(ROOM, link(9, MAX), AT)
+    assert [one.link_id[0] for one in by_manager.links] == [1, 2, 9]
+    own = with_link(changed(ROOM, links=[link(4, MIA, expires_at=AT - 1)]), link(9, MIA), AT)
+    assert [one.link_id[0] for one in own.links] == [9]
+
+
+def test_a_member_leaves_others_expired_links_alone_while_clocks_may_differ() -> None:
+    # The log's time decides whether it may go; ours may be ahead.
     after = with_link(ROOM, link(9, MIA), AT)
-    assert [one.link_id[0] for one in after.links] == [1, 2, 9]
+    assert [one.link_id[0] for one in after.links] == [1, 2, 3, 9]
+    later = with_link(ROOM, link(9, MIA), AT + CLOCK_SLACK_MS)
+    assert [one.link_id[0] for one in later.links] == [1, 2, 9]
 
 
 def test_a_role_of_member_is_not_written_down() -> None:
