@@ -226,8 +226,8 @@ async def _all_stored(chat: Chat) -> None:
                     await chat.client.wait(id_, "stored")
     except TimeoutError:
         raise NotInTime(
-            "not everything typed is stored by the server",
-            hint="the rest is queued and goes out with the next command that connects",
+            _("not everything typed is stored by the server"),
+            hint=_("the rest is queued and goes out with the next command that connects"),
         ) from None
 
 

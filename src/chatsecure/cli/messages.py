@@ -22,6 +22,7 @@ from chatsecure.client.events import (
 from chatsecure.client.history import HistoryLine
 from chatsecure.wire.errors import ChatSecureError, NotFound, NotInTime, Unreachable, Usage
 from chatsecure.wire.messages import MAX_TEXT_BYTES
+from chatsecure.words import _, _n
 
 from . import session
 from .human import describe, history_line, history_record
@@ -32,7 +33,7 @@ STORED_TIMEOUT_S = 60.0
 """How long `--wait stored` waits where nothing is said; the other waits have no end."""
 WATCH_PIPE_S = 0.2
 """How often `listen` looks whether anybody still reads it."""
-LATER = "it is queued and goes out with the next command that connects"
+LATER = _n("it is queued and goes out with the next command that connects")
 
 
 def send(args: Namespace, output: Output) -> int:
@@ -44,27 +45,27 @@ def send(args: Namespace, output: Output) -> int:
 
 def _text(given: str | None, output: Output) -> str:
     if given is None:
-        raise Usage("which text?", hint="give it as an argument, or - for standard input")
+        raise Usage(_("which text?"), hint=_("give it as an argument, or - for standard input"))
     if given == "-":
         if is_terminal(sys.stdin):
-            output.notice("type the text; Ctrl-D on a line of its own ends it")
+            output.notice(_("type the text; Ctrl-D on a line of its own ends it"))
         data = sys.stdin.buffer.read(MAX_TEXT_BYTES + 3)
         try:
             # A file's and a command's last line has an end; a message needs none.
             given = data.decode().removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:
             if len(data) <= MAX_TEXT_BYTES:
-                raise Usage("the text is not UTF-8", hint="send it as a file") from None
+                raise Usage(_("the text is not UTF-8"), hint=_("send it as a file")) from None
             raise _too_long() from None
     if len(session.unbroken(given).encode()) > MAX_TEXT_BYTES:
         raise _too_long()
     if not given.strip():
-        raise Usage("the text is empty; there is nothing to send")
+        raise Usage(_("the text is empty; there is nothing to send"))
     return given
 
 
 def _too_long() -> Usage:
-    return Usage("the text is longer than 64 KiB", hint="send it as a file")
+    return Usage(_("the text is longer than 64 KiB"), hint=_("send it as a file"))
 
 
 async def _send(args: Namespace, output: Output, target: str, text: str) -> int:
@@ -75,7 +76,7 @@ async def _send(args: Namespace, output: Output, target: str, text: str) -> int:
         except (Unreachable, NotInTime) as error:
             id_ = await _queued(client, target, text, error)
             _sent(output, id_, target, "queued")
-            raise type(error)(str(error), hint=f"{LATER}: {id_}") from None
+            raise type(error)(str(error), hint=f"{_(LATER)}: {id_}") from None
         id_ = await client.send(target, text)
         await _waited(client, output, id_, target, args.wait, deadline)
     return 0
@@ -109,7 +110,7 @@ async def _waited(
         await client.wait(id_, state, _left(deadline))
     except NotInTime as error:
         _sent(output, id_, target, client.delivery(id_).state)
-        hint = "" if client.delivery(id_).state == "stored" else LATER
+        hint = "" if client.delivery(id_).state == "stored" else _(LATER)
         raise NotInTime(str(error), hint=error.hint or hint) from None
     _sent(output, id_, target, state)
 
@@ -132,13 +133,18 @@ def _check_file(path: Path) -> None:
     """Say what is wrong with a file before anything is sent."""
     try:
         if not path.exists():
-            raise NotFound(f"there is no file {path}")
+            raise NotFound(_("there is no file {path}").format(path=path))
         if not path.is_file():
-            raise Usage(f"{path} is no plain file", hint="pack a folder first, with zip or tar")
+            raise Usage(
+                _("{path} is no plain file").format(path=path),
+                hint=_("pack a folder first, with zip or tar"),
+            )
         with path.open("rb"):
             pass
     except OSError as error:
-        raise Usage(f"{path} cannot be read: {error.strerror}") from None
+        raise Usage(
+            _("{path} cannot be read: {strerror}").format(path=path, strerror=error.strerror)
+        ) from None
 
 
 async def _file(args: Namespace, output: Output, target: str) -> int:
@@ -151,13 +157,14 @@ async def _file(args: Namespace, output: Output, target: str) -> int:
                 id_ = await client.send_file(target, args.path, progress=bar.show)
         except TimeoutError:
             raise NotInTime(
-                "the file was not sent in time", hint="the same command goes on where it broke off"
+                _("the file was not sent in time"),
+                hint=_("the same command goes on where it broke off"),
             ) from None
         finally:
             bar.close()
         await _waited(client, output, id_, target, args.wait, deadline)
         if args.wait == "received":
-            output.notice("received whole, SHA-256 equal")
+            output.notice(_("received whole, SHA-256 equal"))
     return 0
 
 
@@ -168,7 +175,7 @@ def listen(args: Namespace, output: Output) -> int:
 
 async def _listen(args: Namespace, output: Output) -> int:
     if args.downloads is not None and not args.downloads.is_dir():
-        raise NotFound(f"there is no folder {args.downloads}")
+        raise NotFound(_("there is no folder {downloads}").format(downloads=args.downloads))
     ended = asyncio.Event()
     end_on_sigterm(ended)
     async with session.running(
@@ -178,7 +185,9 @@ async def _listen(args: Namespace, output: Output) -> int:
         stop = asyncio.ensure_future(ended.wait())
         gone = asyncio.ensure_future(reader_gone())
         try:
-            done, _ = await asyncio.wait((work, stop, gone), return_when=asyncio.FIRST_COMPLETED)
+            done, _pending = await asyncio.wait(
+                (work, stop, gone), return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             for task in (work, stop, gone):
                 task.cancel()
@@ -247,7 +256,7 @@ async def reader_gone() -> None:
         await asyncio.Event().wait()
         return
     while True:
-        if any(happened & select.POLLERR for _, happened in poll.poll(0)):
+        if any(happened & select.POLLERR for _descriptor, happened in poll.poll(0)):
             return
         await asyncio.sleep(WATCH_PIPE_S)
 

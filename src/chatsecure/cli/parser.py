@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from chatsecure.wire.errors import Usage
+from chatsecure.words import _, _n
 
 Add = Callable[[argparse.ArgumentParser], None]
 
@@ -42,7 +43,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Wrong usage."""
-        raise Usage(message, hint=f"{self.prog} --help explains it")
+        raise Usage(message, hint=_("{prog} --help explains it").format(prog=self.prog))
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Options may stand between a command's words: `send @bob --wait read hello`.
@@ -66,7 +67,7 @@ class Parser(argparse.ArgumentParser):
             what = "command" if action.dest.startswith("command") else action.dest
             close = get_close_matches(str(value), list(map(str, action.choices)), n=1)
             hint = f"did you mean {close[0]}?" if close else f"{self.prog} --help lists them"
-            raise Usage(f"there is no {what} {value!r}", hint=hint)
+            raise Usage(_("there is no {what} {value!r}").format(what=what, value=value), hint=hint)
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -74,37 +75,37 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("options of every command")
     off = argparse.SUPPRESS
     add = group.add_argument
-    add("-h", "--help", action="help", help="show this help")
-    add("--profile", metavar="DIR", type=Path, default=off, help="the profile's folder")
-    add("--json", action="store_true", default=off, help="one JSON object a line on stdout")
-    add("--plain", action="store_true", default=off, help="no redrawing, no box characters")
-    add("--no-input", action="store_true", default=off, help="fail instead of asking")
-    add("-q", "--quiet", action="store_true", default=off, help="no notices")
-    add("-v", "--verbose", action="count", default=off, help="more notices")
+    add("-h", "--help", action="help", help=_("show this help"))
+    add("--profile", metavar="DIR", type=Path, default=off, help=_("the profile's folder"))
+    add("--json", action="store_true", default=off, help=_("one JSON object a line on stdout"))
+    add("--plain", action="store_true", default=off, help=_("no redrawing, no box characters"))
+    add("--no-input", action="store_true", default=off, help=_("fail instead of asking"))
+    add("-q", "--quiet", action="store_true", default=off, help=_("no notices"))
+    add("-v", "--verbose", action="count", default=off, help=_("more notices"))
     add(
         "--passphrase-file",
         metavar="FILE",
         type=Path,
         default=off,
-        help="holds the profile's passphrase (or set CHATSECURE_PASSPHRASE)",
+        help=_("holds the profile's passphrase (or set CHATSECURE_PASSPHRASE)"),
     )
 
 
 def _serve(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--data", metavar="DIR", type=Path, help="the server's folder; see chatsecure where")
-    add("--listen", metavar="HOST:PORT", help="where to accept connections; port 0: a free one")
-    add("--engine", choices=("events", "threads"), help="one event loop, or a thread per client")
-    add("--public-address", metavar="HOST:PORT", help="what links name, where it differs")
-    add("--retention", metavar="DAYS", type=_count, help="how long undelivered entries are kept")
-    add("--metrics", metavar="HOST:PORT", help="tell figures there, for Prometheus")
-    add("--announce", action="store_true", help="let this network find the server (mDNS)")
-    add("--limit", metavar="NAME=N", action="append", help="set a limit; see admin limits")
+    add("--data", metavar="DIR", type=Path, help=_("the server's folder; see chatsecure where"))
+    add("--listen", metavar="HOST:PORT", help=_("where to accept connections; port 0: a free one"))
+    add("--engine", choices=("events", "threads"), help=_("one event loop, or a thread per client"))
+    add("--public-address", metavar="HOST:PORT", help=_("what links name, where it differs"))
+    add("--retention", metavar="DAYS", type=_count, help=_("how long undelivered entries are kept"))
+    add("--metrics", metavar="HOST:PORT", help=_("tell figures there, for Prometheus"))
+    add("--announce", action="store_true", help=_("let this network find the server (mDNS)"))
+    add("--limit", metavar="NAME=N", action="append", help=_("set a limit; see admin limits"))
 
 
 def _data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", metavar="DIR", type=Path, default=argparse.SUPPRESS, help="the server's folder"
+        "--data", metavar="DIR", type=Path, default=argparse.SUPPRESS, help=_("the server's folder")
     )
 
 
@@ -120,8 +121,13 @@ def _data_and_file(parser: argparse.ArgumentParser) -> None:
 
 def _uses(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--uses", metavar="N", type=_count, default=1, help="how many may use it (default 1)")
-    add("--expires", metavar="TIME", default="7d", help="for how long: 30m, 12h, 7d (default), 4w")
+    add("--uses", metavar="N", type=_count, default=1, help=_("how many may use it (default 1)"))
+    add(
+        "--expires",
+        metavar="TIME",
+        default="7d",
+        help=_("for how long: 30m, 12h, 7d (default), 4w"),
+    )
 
 
 def _token(parser: argparse.ArgumentParser) -> None:
@@ -136,32 +142,39 @@ def _systemd(parser: argparse.ArgumentParser) -> None:
 
 def _join(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("link", metavar="LINK", nargs="?", help="the link; - reads it from standard input")
-    add("--name", metavar="NAME", help="your name on this server")
-    add("--passphrase", action="store_true", help="ask for a passphrase that locks the profile")
-    add("--timeout", metavar="S", type=_seconds, default=60.0, help="seconds to try (default 60)")
+    add("link", metavar="LINK", nargs="?", help=_("the link; - reads it from standard input"))
+    add("--name", metavar="NAME", help=_("your name on this server"))
+    add("--passphrase", action="store_true", help=_("ask for a passphrase that locks the profile"))
+    add(
+        "--timeout", metavar="S", type=_seconds, default=60.0, help=_("seconds to try (default 60)")
+    )
 
 
 def _invite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("room", metavar="#ROOM", nargs="?", help="a room to join as well")
+    parser.add_argument("room", metavar="#ROOM", nargs="?", help=_("a room to join as well"))
     _uses(parser)
-    parser.add_argument("--qr", action="store_true", help="show it as a QR code too")
+    parser.add_argument("--qr", action="store_true", help=_("show it as a QR code too"))
 
 
 def _send(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("target", metavar="TARGET", help="@user or #room")
-    add("text", metavar="TEXT", nargs="?", help="the text; - reads it from standard input")
-    add("--wait", choices=("stored", "delivered", "read"), default="stored", help="until it is so")
-    add("--timeout", metavar="S", type=_seconds, help="seconds to wait")
+    add("target", metavar="TARGET", help=_("@user or #room"))
+    add("text", metavar="TEXT", nargs="?", help=_("the text; - reads it from standard input"))
+    add(
+        "--wait",
+        choices=("stored", "delivered", "read"),
+        default="stored",
+        help=_("until it is so"),
+    )
+    add("--timeout", metavar="S", type=_seconds, help=_("seconds to wait"))
 
 
 def _file(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("target", metavar="TARGET", help="@user or #room")
-    add("path", metavar="PATH", type=Path, help="the file")
-    add("--wait", choices=("stored", "received"), default="stored", help="until it is so")
-    add("--timeout", metavar="S", type=_seconds, help="seconds to wait")
+    add("target", metavar="TARGET", help=_("@user or #room"))
+    add("path", metavar="PATH", type=Path, help=_("the file"))
+    add("--wait", choices=("stored", "received"), default="stored", help=_("until it is so"))
+    add("--timeout", metavar="S", type=_seconds, help=_("seconds to wait"))
 
 
 def _listen(parser: argparse.ArgumentParser) -> None:
@@ -171,20 +184,20 @@ def _listen(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         dest="for_",
         type=_seconds,
-        help="end that long after the first line",
+        help=_("end that long after the first line"),
     )
-    add("--count", metavar="N", type=_count, help="end after N events (connection not counted)")
-    add("--no-files", action="store_true", help="do not fetch files")
-    add("--downloads", metavar="DIR", type=Path, help="where received files go")
+    add("--count", metavar="N", type=_count, help=_("end after N events (connection not counted)"))
+    add("--no-files", action="store_true", help=_("do not fetch files"))
+    add("--downloads", metavar="DIR", type=Path, help=_("where received files go"))
 
 
 def _history(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", metavar="TARGET", help="@user or #room")
+    parser.add_argument("target", metavar="TARGET", help=_("@user or #room"))
     _last(parser)
 
 
 def _last(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--last", metavar="N", type=_count, default=50, help="how many (50)")
+    parser.add_argument("--last", metavar="N", type=_count, default=50, help=_("how many (50)"))
 
 
 def _search(parser: argparse.ArgumentParser) -> None:
@@ -195,8 +208,8 @@ def _search(parser: argparse.ArgumentParser) -> None:
 def _verify(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("user", metavar="USER")
-    add("--mark", action="store_true", help="you have compared the number: record it")
-    add("--accept", action="store_true", help="accept the changed identity of USER")
+    add("--mark", action="store_true", help=_("you have compared the number: record it"))
+    add("--accept", action="store_true", help=_("accept the changed identity of USER"))
 
 
 def _room(parser: argparse.ArgumentParser) -> None:
@@ -205,7 +218,7 @@ def _room(parser: argparse.ArgumentParser) -> None:
 
 def _room_create(parser: argparse.ArgumentParser) -> None:
     _room(parser)
-    parser.add_argument("--invite-only", action="store_true", help="no way in without a member")
+    parser.add_argument("--invite-only", action="store_true", help=_("no way in without a member"))
 
 
 def _room_add(parser: argparse.ArgumentParser) -> None:
@@ -230,10 +243,15 @@ def _room_topic(parser: argparse.ArgumentParser) -> None:
 
 def _run_bot(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--on", metavar="TARGET", action="append", help="only there: '#room' or @user; repeatable")
-    add("--mention", action="store_true", help="only messages to it: @name, or in private")
-    add("--timeout", metavar="S", type=_seconds, default=60.0, help="seconds an answer may take")
-    add("cmd", metavar="-- CMD ...", nargs=argparse.REMAINDER, help="the program that answers")
+    add(
+        "--on",
+        metavar="TARGET",
+        action="append",
+        help=_("only there: '#room' or @user; repeatable"),
+    )
+    add("--mention", action="store_true", help=_("only messages to it: @name, or in private"))
+    add("--timeout", metavar="S", type=_seconds, default=60.0, help=_("seconds an answer may take"))
+    add("cmd", metavar="-- CMD ...", nargs=argparse.REMAINDER, help=_("the program that answers"))
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:
@@ -245,13 +263,13 @@ def _names(parser: argparse.ArgumentParser) -> None:
 
 
 def _gui(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--geometry", metavar="WxH+X+Y", help="the window's size and place")
+    parser.add_argument("--geometry", metavar="WxH+X+Y", help=_("the window's size and place"))
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--faces", choices=("auto", "gui", "tui", "none"), default="auto", help="what to open")
-    add("--show-server", action="store_true", help="show what the server stored")
+    add("--faces", choices=("auto", "gui", "tui", "none"), default="auto", help=_("what to open"))
+    add("--show-server", action="store_true", help=_("show what the server stored"))
 
 
 def _help(parser: argparse.ArgumentParser) -> None:
@@ -259,49 +277,52 @@ def _help(parser: argparse.ArgumentParser) -> None:
 
 
 SERVER, PERSON, TALK, ROOMS, OTHER = (
-    "a server",
-    "join, invite, trust",
-    "talk",
-    "rooms",
-    "more",
+    _n("a server"),
+    _n("join, invite, trust"),
+    _n("talk"),
+    _n("rooms"),
+    _n("more"),
 )
 
 ADMIN = (
-    Command("users", "who is on this server", "serve:admin", _data),
-    Command("ban", "shut a user out", "serve:admin", _data_and_name),
-    Command("unban", "let a user in again", "serve:admin", _data_and_name),
-    Command("token", "a link that lets others join the server", "serve:admin", _token),
-    Command("limits", "the limits and their settings", "serve:admin", _data),
-    Command("ping", "whether the server runs; for health checks", "serve:admin", _data),
-    Command("stats", "what the server does now", "serve:admin", _data),
-    Command("backup", "copy everything into a file", "serve:admin", _data_and_file),
-    Command("restore", "take everything from a backup", "serve:admin", _data_and_file),
-    Command("systemd", "print a hardened unit", "systemd:systemd", _systemd),
+    Command("users", _n("who is on this server"), "serve:admin", _data),
+    Command("ban", _n("shut a user out"), "serve:admin", _data_and_name),
+    Command("unban", _n("let a user in again"), "serve:admin", _data_and_name),
+    Command("token", _n("a link that lets others join the server"), "serve:admin", _token),
+    Command("limits", _n("the limits and their settings"), "serve:admin", _data),
+    Command("ping", _n("whether the server runs; for health checks"), "serve:admin", _data),
+    Command("stats", _n("what the server does now"), "serve:admin", _data),
+    Command("backup", _n("copy everything into a file"), "serve:admin", _data_and_file),
+    Command("restore", _n("take everything from a backup"), "serve:admin", _data_and_file),
+    Command("systemd", _n("print a hardened unit"), "systemd:systemd", _systemd),
 )
 
 ROOM = (
-    Command("create", "make a room", "rooms:create", _room_create, "room create '#class-3b'"),
-    Command("add", "take users in", "rooms:add", _room_add, "room add '#class-3b' bob"),
-    Command("remove", "put a user out", "rooms:remove", _room_remove),
-    Command("role", "owner, manager or member", "rooms:role", _room_role),
-    Command("topic", "set the topic", "rooms:topic", _room_topic),
-    Command("leave", "leave a room", "rooms:leave", _room),
+    Command("create", _n("make a room"), "rooms:create", _room_create, "room create '#class-3b'"),
+    Command("add", _n("take users in"), "rooms:add", _room_add, "room add '#class-3b' bob"),
+    Command("remove", _n("put a user out"), "rooms:remove", _room_remove),
+    Command("role", _n("owner, manager or member"), "rooms:role", _room_role),
+    Command("topic", _n("set the topic"), "rooms:topic", _room_topic),
+    Command("leave", _n("leave a room"), "rooms:leave", _room),
 )
 
 COMMANDS = (
     Command(
         "serve",
-        "run a server",
+        _n("run a server"),
         "serve:serve",
         _serve,
         "serve --listen 0.0.0.0:5330",
-        "The first start makes the data folder, the TLS key and the owner's link. What it stores\n"
-        "and forwards is ciphertext: it cannot read a message, a file or a room's name.",
+        _n(
+            "The first start makes the data folder, the TLS key and the owner's link. What it "
+            "stores\n"
+            "and forwards is ciphertext: it cannot read a message, a file or a room's name."
+        ),
         SERVER,
     ),
     Command(
         "admin",
-        "look after a server",
+        _n("look after a server"),
         "",
         _data,
         "admin --data DIR users",
@@ -310,113 +331,131 @@ COMMANDS = (
     ),
     Command(
         "join",
-        "join a server with a link",
+        _n("join a server with a link"),
         "people:join",
         _join,
         "join",
-        "Without a link it asks, so that nothing secret is in the process list or the shell's\n"
-        "history; - reads it from standard input, CHATSECURE_LINK gives it too.",
+        _n(
+            "Without a link it asks, so that nothing secret is in the process list or the shell's\n"
+            "history; - reads it from standard input, CHATSECURE_LINK gives it too."
+        ),
         PERSON,
     ),
     Command(
         "invite",
-        "make a link for others",
+        _n("make a link for others"),
         "people:invite",
         _invite,
         "invite '#class-3b' --uses 30 --expires 7d",
-        "Whoever has the link can join: send it as you would send a key.",
+        _n("Whoever has the link can join: send it as you would send a key."),
         PERSON,
     ),
     Command(
         "verify",
-        "compare identities",
+        _n("compare identities"),
         "people:verify",
         _verify,
         "verify bob",
-        "Both compare the number on another way, face to face or on the phone. If it is equal,\n"
-        "nobody is in between: record that with --mark.",
+        _n(
+            "Both compare the number on another way, face to face or on the phone. If it is "
+            "equal,\n"
+            "nobody is in between: record that with --mark."
+        ),
         PERSON,
     ),
-    Command("devices", "your devices", "people:devices", example="devices", group=PERSON),
-    Command("users", "who is on the server", "people:users", example="users --json", group=PERSON),
+    Command("devices", _n("your devices"), "people:devices", example="devices", group=PERSON),
+    Command(
+        "users", _n("who is on the server"), "people:users", example="users --json", group=PERSON
+    ),
     Command(
         "send",
-        "send a message",
+        _n("send a message"),
         "messages:send",
         _send,
         "send @bob 'See you at ten'\n  df -h | chatsecure send '#ops' -",
-        "Prints the message's id. A text that begins with - goes after --.",
+        _n("Prints the message's id. A text that begins with - goes after --."),
         TALK,
     ),
     Command(
         "file",
-        "send a file",
+        _n("send a file"),
         "messages:file",
         _file,
         "file @bob lecture.pdf --wait received",
-        "Goes on where it broke off when run again. Prints the file's id.",
+        _n("Goes on where it broke off when run again. Prints the file's id."),
         TALK,
     ),
     Command(
         "listen",
-        "print what arrives",
+        _n("print what arrives"),
         "messages:listen",
         _listen,
         "listen --json --for 60",
-        "Oldest first, beginning with what came while away; each event is given once. The first\n"
-        "line tells of the connection.",
+        _n(
+            "Oldest first, beginning with what came while away; each event is given once. The "
+            "first\n"
+            "line tells of the connection."
+        ),
         TALK,
     ),
     Command(
         "history",
-        "a conversation's last messages",
+        _n("a conversation's last messages"),
         "messages:history",
         _history,
         "history '#lobby' --last 20",
         group=TALK,
     ),
-    Command("search", "find words", "messages:search", _search, "search exam friday", group=TALK),
+    Command(
+        "search", _n("find words"), "messages:search", _search, "search exam friday", group=TALK
+    ),
     Command(
         "cli",
-        "chat line by line",
+        _n("chat line by line"),
         "line:run",
         example="cli",
-        more="Works over SSH, in a dumb terminal, with a screen reader and through a pipe.\n"
-        "/help lists its commands.",
+        more=_n(
+            "Works over SSH, in a dumb terminal, with a screen reader and through a pipe.\n"
+            "/help lists its commands."
+        ),
         group=TALK,
     ),
     Command(
         "gui",
-        "chat in a window",
+        _n("chat in a window"),
         "gui.app:gui",
         _gui,
         "gui",
-        "At the first start it asks for an invitation, or starts a server here.",
+        _n("At the first start it asks for an invitation, or starts a server here."),
         TALK,
     ),
     Command(
         "tui",
-        "chat on the terminal's full screen",
+        _n("chat on the terminal's full screen"),
         "tui.start:tui",
         example="tui",
-        more="Conversations, people, search, files; by keys and mouse, over SSH and in tmux.\n"
-        "F1 shows the keys.",
+        more=_n(
+            "Conversations, people, search, files; by keys and mouse, over SSH and in tmux.\n"
+            "F1 shows the keys."
+        ),
         group=TALK,
     ),
     Command(
         "run-bot",
-        "let a program answer messages",
+        _n("let a program answer messages"),
         "runbot:run",
         _run_bot,
         "run-bot --on '#ops' --mention -- ./answer.sh",
-        "The program gets each message as JSON on its standard input; what it prints is the\n"
-        "answer. One runs at a time. For more, see chatsecure.Bot in Python.",
+        _n(
+            "The program gets each message as JSON on its standard input; what it prints is the\n"
+            "answer. One runs at a time. For more, see chatsecure.Bot in Python."
+        ),
         TALK,
     ),
-    Command("rooms", "your conversations", "rooms:rooms", example="rooms --json", group=ROOMS),
+    Command("rooms", _n("your conversations"), "rooms:rooms", example="rooms --json", group=ROOMS),
     Command(
         "room",
-        "make and look after a room",
+        _n("make and look after a room"),
         "",
         example="room create '#class-3b'",
         group=ROOMS,
@@ -424,55 +463,57 @@ COMMANDS = (
     ),
     Command(
         "demo",
-        "a server and three people on this computer",
+        _n("a server and three people on this computer"),
         "demo:demo",
         _demo,
         "demo --faces none",
-        "Plays a short scene in a temporary folder and checks who saw what, then searches the\n"
-        "server's memory, disk and log for what was said.",
+        _n(
+            "Plays a short scene in a temporary folder and checks who saw what, then searches the\n"
+            "server's memory, disk and log for what was said."
+        ),
         OTHER,
     ),
     Command(
         "doctor",
-        "check this installation",
+        _n("check this installation"),
         "doctor:doctor",
         example="doctor",
-        more="Tells nothing secret.",
+        more=_n("Tells nothing secret."),
         group=OTHER,
     ),
-    Command("where", "the folders", "doctor:where", example="where", group=OTHER),
+    Command("where", _n("the folders"), "doctor:where", example="where", group=OTHER),
     Command(
         "completion",
-        "completion for a shell",
+        _n("completion for a shell"),
         "completion:completion",
         _completion,
         "completion bash > ~/.local/share/bash-completion/completions/chatsecure",
-        "SHELL: bash, zsh, fish or powershell.",
+        _n("SHELL: bash, zsh, fish or powershell."),
         OTHER,
     ),
-    Command("help", "explain a command", "", _help, "help send", group=OTHER),
+    Command("help", _n("explain a command"), "", _help, "help send", group=OTHER),
     Command("_names", "", "completion:names", _names),
 )
 
 
 def _top_help() -> str:
     lines = [
-        "End-to-end encrypted chat on a server of your own.",
+        _("End-to-end encrypted chat on a server of your own."),
         "",
-        "examples:",
-        "  chatsecure demo                      see it work, on this computer only",
-        "  chatsecure serve                     start a server; prints the owner's link",
-        "  chatsecure join                      join one: asks for the link",
-        "  chatsecure send '#lobby' 'Hello!'    say something",
+        _("examples:"),
+        "  chatsecure demo                      " + _("see it work, on this computer only"),
+        "  chatsecure serve                     " + _("start a server; prints the owner's link"),
+        "  chatsecure join                      " + _("join one: asks for the link"),
+        "  chatsecure send '#lobby' 'Hello!'    " + _("say something"),
     ]
     for group in (SERVER, PERSON, TALK, ROOMS, OTHER):
-        lines += ["", f"{group}:"]
+        lines += ["", f"{_(group)}:"]
         lines += [
-            f"  {command.name:<11} {command.summary}"
+            f"  {command.name:<11} {_(command.summary)}"
             for command in COMMANDS
             if command.group == group
         ]
-    lines += ["", "chatsecure COMMAND --help explains a command, with an example."]
+    lines += ["", _("chatsecure COMMAND --help explains a command, with an example.")]
     return "\n".join(lines)
 
 
@@ -515,13 +556,16 @@ def _add_children(parser: Parser, commands: tuple[Command, ...], dest: str) -> N
 
 
 def _description(command: Command) -> str:
-    parts = [command.summary[:1].upper() + command.summary[1:] + "."]
+    summary = _(command.summary)
+    parts = [summary[:1].upper() + summary[1:] + "."]
     if command.more:
-        parts.append(command.more)
+        parts.append(_(command.more))
     if command.children:
-        parts.append("\n".join(f"  {child.name:<8} {child.summary}" for child in command.children))
+        parts.append(
+            "\n".join(f"  {child.name:<8} {_(child.summary)}" for child in command.children)
+        )
     if command.example:
-        parts.append(f"example:\n  chatsecure {command.example}")
+        parts.append(_("example:") + f"\n  chatsecure {command.example}")
     return "\n\n".join(parts)
 
 

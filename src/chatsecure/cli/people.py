@@ -13,7 +13,7 @@ from chatsecure.client.profile.folder import Profile, exists
 from chatsecure.links import format_address, parse_link, qr_text
 from chatsecure.names import BadName, check_name
 from chatsecure.wire.errors import NotFound, Usage
-from chatsecure.words import _
+from chatsecure.words import _, several
 
 from . import session
 from .durations import parse_duration
@@ -32,7 +32,11 @@ def join(args: Namespace, output: Output) -> int:
     secret = session.given_passphrase(output)
     if args.passphrase and secret is None:
         secret = _new_passphrase(output)
-    output.detail(f"server {format_address(link.host, link.port)}, profile {folder}")
+    output.detail(
+        _("server {host}, profile {folder}").format(
+            host=format_address(link.host, link.port), folder=folder
+        )
+    )
     profile = session.run(join_server(folder, text, name, passphrase=secret, timeout=args.timeout))
     return session.run(_joined(profile, output))
 
@@ -40,7 +44,7 @@ def join(args: Namespace, output: Output) -> int:
 async def _joined(profile: Profile, output: Output) -> int:
     try:
         name, fingerprint, lobby = _me(profile)
-        output.notice("the server's fingerprint is the link's: ok")
+        output.notice(_("the server's fingerprint is the link's: ok"))
         if output.json:
             output.record(
                 {"name": name, "fingerprint": fingerprint, "profile": str(profile.folder)}
@@ -49,8 +53,10 @@ async def _joined(profile: Profile, output: Output) -> int:
             output.line(f"{name} {fingerprint}")
         if not lobby:
             output.notice(
-                "you are not in #lobby yet: this link opens the server only; an owner takes you "
-                f"in with: chatsecure room add '#lobby' {name}"
+                _(
+                    "you are not in #lobby yet: this link opens the server only; an owner takes "
+                    "you in with: chatsecure room add '#lobby' {name}"
+                ).format(name=name)
             )
         output.next("chatsecure gui | tui | cli, chatsecure invite")
     finally:
@@ -69,15 +75,15 @@ async def _join_more(link: str, args: Namespace, output: Output) -> int:
     async with session.connected(output, within=args.timeout) as client:
         if args.name and args.name != client.name:
             raise Usage(
-                f"there is a profile already, of {client.name}",
-                hint="choose another folder with --profile to be somebody else",
+                _("there is a profile already, of {name}").format(name=client.name),
+                hint=_("choose another folder with --profile to be somebody else"),
             )
         rooms = await client.join_link(link)
         if output.json:
             output.record({"name": client.name, "fingerprint": client.fingerprint, "rooms": rooms})
         else:
             output.line(f"{client.name} {client.fingerprint}")
-            output.notice("joined " + ", ".join(map(harmless_name, rooms)) if rooms else "joined")
+            output.notice(_("joined {names}").format(names=", ".join(map(harmless_name, rooms))))
     return 0
 
 
@@ -85,7 +91,7 @@ def _link_text(given: str | None, output: Output) -> str:
     if given == "-":
         text = sys.stdin.buffer.readline(4096).decode("utf-8", "replace").strip()
         if not text:
-            raise Usage("standard input holds no link")
+            raise Usage(_("standard input holds no link"))
         return text
     if given:
         return given
@@ -93,7 +99,8 @@ def _link_text(given: str | None, output: Output) -> str:
         return text
     if not output.may_ask:
         raise Usage(
-            "which link?", hint="give it on standard input (chatsecure join -) or CHATSECURE_LINK"
+            _("which link?"),
+            hint=_("give it on standard input (chatsecure join -) or CHATSECURE_LINK"),
         )
     from getpass import getpass
 
@@ -102,7 +109,7 @@ def _link_text(given: str | None, output: Output) -> str:
 
 def _ask_name(output: Output) -> str:
     if not output.may_ask:
-        raise Usage("which name?", hint="give yours with --name NAME")
+        raise Usage(_("which name?"), hint=_("give yours with --name NAME"))
     default = _system_name()
     sys.stderr.write(f"Your name [{default}]: " if default else "Your name: ")
     sys.stderr.flush()
@@ -120,12 +127,12 @@ def _system_name() -> str:
 
 def _new_passphrase(output: Output) -> str:
     if not output.may_ask:
-        raise Usage("which passphrase?", hint="CHATSECURE_PASSPHRASE or --passphrase-file")
+        raise Usage(_("which passphrase?"), hint=_("CHATSECURE_PASSPHRASE or --passphrase-file"))
     from getpass import getpass
 
     first = getpass("A passphrase for the profile: ", stream=sys.stderr)
     if not first or getpass("Once more: ", stream=sys.stderr) != first:
-        raise Usage("the two are not the same" if first else "no passphrase was given")
+        raise Usage(_("the two are not the same") if first else _("no passphrase was given"))
     return first
 
 
@@ -145,11 +152,13 @@ async def _invite(args: Namespace, output: Output) -> int:
         output.record({"link": link, "room": room, "uses": args.uses, "expires": stamp})
     else:
         output.line(link)
-    uses = "1 use" if args.uses == 1 else f"{args.uses} uses"
-    there = harmless_name(room) if room else "the server"
+    uses = several("1 use", "{n} uses", args.uses)
+    there = harmless_name(room) if room else _("the server")
     output.notice(
-        f"{uses}, until {until.astimezone():%a %d %b %H:%M}. Whoever has it can join {there}: "
-        "send it as you would send a key."
+        _(
+            "{uses}, until {until}. Whoever has it can join {there}: "
+            "send it as you would send a key."
+        ).format(uses=uses, until=f"{until.astimezone():%a %d %b %H:%M}", there=there)
     )
     if args.qr:
         output.notice(qr_text(link, plain=output.options.plain))
@@ -173,16 +182,22 @@ async def _verify(args: Namespace, output: Output) -> int:
             output.record(asdict(found))
         else:
             output.line(found.safety_number)
-        output.notice(f"with {harmless_name(found.user)}, fingerprint {found.fingerprint}")
+        output.notice(
+            _("with {user}, fingerprint {fingerprint}").format(
+                user=harmless_name(found.user), fingerprint=found.fingerprint
+            )
+        )
         if found.changed:
             output.notice(
-                "this identity is NOT the one you knew. Compare the number before you go on; "
-                f"then: chatsecure verify {harmless_name(found.user)} --accept"
+                _(
+                    "this identity is NOT the one you knew. Compare the number before you go on; "
+                    "then: chatsecure verify {user} --accept"
+                ).format(user=harmless_name(found.user))
             )
         elif found.verified:
-            output.notice("compared and recorded")
+            output.notice(_("compared and recorded"))
         else:
-            output.next("compare it face to face or on the phone, then run it with --mark")
+            output.next(_("compare it face to face or on the phone, then run it with --mark"))
     return 0
 
 
@@ -201,8 +216,10 @@ async def _devices(output: Output) -> int:
             output.table(
                 (
                     device.device_id,
-                    "this device" if device.this else "",
-                    f"last seen {device.last_seen}" if device.last_seen else "online",
+                    _("this device") if device.this else "",
+                    _("last seen {when}").format(when=device.last_seen)
+                    if device.last_seen
+                    else _("online"),
                 )
                 for device in found
             )
@@ -218,7 +235,7 @@ async def _users(output: Output) -> int:
     async with session.connected(output) as client:
         found = await client.users()
         if not found:
-            raise NotFound("the server tells of no users")
+            raise NotFound(_("the server tells of no users"))
         if output.json:
             for user in found:
                 output.record(asdict(user))
@@ -226,7 +243,7 @@ async def _users(output: Output) -> int:
             output.table(
                 (
                     harmless_name(user.name),
-                    "online" if user.online else "offline",
+                    _("online") if user.online else _("offline"),
                     user.fingerprint,
                     ", ".join(user_marks(me=user.me, owner=user.owner, verified=user.verified,
                                          changed=user.changed)),

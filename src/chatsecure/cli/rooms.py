@@ -57,7 +57,7 @@ def _done(output: Output, room: str, text: str) -> int:
     if output.json:
         output.record({"room": room, "done": text})
     else:
-        output.notice(f"{harmless_name(room)}: {text}")
+        output.notice(f"{harmless_name(room)}: {_(text)}")
     return 0
 
 
@@ -69,7 +69,7 @@ def create(args: Namespace, output: Output) -> int:
         async with session.connected(output) as client:
             await client.create_room(room, invite_only=args.invite_only)
         output.next(f"chatsecure room add '{harmless_name(room)}' USER, chatsecure invite")
-        return _done(output, room, "created")
+        return _done(output, room, _n("created"))
 
     return session.run(work())
 
@@ -117,7 +117,7 @@ def topic(args: Namespace, output: Output) -> int:
         room = session.room_name(args.room)
         async with session.connected(output) as client:
             await client.set_topic(room, session.unbroken(args.topic))
-        return _done(output, room, "topic set")
+        return _done(output, room, _n("topic set"))
 
     return session.run(work())
 
@@ -129,6 +129,6 @@ def leave(args: Namespace, output: Output) -> int:
         room = session.room_name(args.room)
         async with session.connected(output) as client:
             await client.leave_room(room)
-        return _done(output, room, "left")
+        return _done(output, room, _n("left"))
 
     return session.run(work())

@@ -17,6 +17,7 @@ from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.events import to_json
 from chatsecure.wire.errors import ChatSecureError, NotFound, Usage
 from chatsecure.wire.messages import MAX_TEXT_BYTES
+from chatsecure.words import _
 
 from . import session
 from .output import Output
@@ -32,9 +33,9 @@ def run(args: Namespace, output: Output) -> int:
     """`chatsecure run-bot`."""
     words: list[str] = args.cmd[1:] if args.cmd[:1] == ["--"] else args.cmd
     if not words:
-        raise Usage("which program answers?", hint="chatsecure run-bot -- ./answer.sh")
+        raise Usage(_("which program answers?"), hint="chatsecure run-bot -- ./answer.sh")
     if shutil.which(words[0]) is None:
-        raise NotFound(f"there is no program {words[0]}")
+        raise NotFound(_("there is no program {program}").format(program=words[0]))
     targets = [session.target(target) for target in args.on or ()]
     return session.run(_run(args, output, words, targets))
 
@@ -52,8 +53,12 @@ async def _run(args: Namespace, output: Output, words: list[str], targets: list[
         mine = {room.name.casefold() for room in bot.client.rooms()}
         for target in targets:
             if target.startswith("#") and target.casefold() not in mine:
-                output.notice(f"chatsecure: {bot.name} is not in {harmless_name(target)} yet")
-        output.notice(f"{bot.name} answers; Ctrl-C ends it")
+                output.notice(
+                    _("chatsecure: {name} is not in {target} yet").format(
+                        name=bot.name, target=harmless_name(target)
+                    )
+                )
+        output.notice(_("{name} answers; Ctrl-C ends it").format(name=bot.name))
 
     @bot.on_message
     async def answer(message: Message) -> None:
@@ -89,22 +94,32 @@ async def _answer(words: list[str], message: str, timeout: float) -> str:
             start_new_session=True,
         )
     except OSError as error:
-        raise Failed(f"{words[0]} cannot be run: {error.strerror}") from None
+        raise Failed(
+            _("{program} cannot be run: {strerror}").format(
+                program=words[0], strerror=error.strerror
+            )
+        ) from None
     try:
         async with asyncio.timeout(timeout):
-            said, _ = await asyncio.gather(_said(process), _given(process, message))
+            said, _given_all = await asyncio.gather(_said(process), _given(process, message))
             code = await process.wait()
     except TimeoutError:
-        raise Failed(f"{words[0]} took longer than {timeout:g} s") from None
+        raise Failed(
+            _("{program} took longer than {timeout:g} s").format(program=words[0], timeout=timeout)
+        ) from None
     finally:
         await _end(process)
     if code:
-        raise Failed(f"{words[0]} failed with exit code {code}")
+        raise Failed(
+            _("{program} failed with exit code {code}").format(program=words[0], code=code)
+        )
     try:
         # A program's last line has an end; a message needs none.
         return said.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise Failed(f"{words[0]} said something that is not UTF-8") from None
+        raise Failed(
+            _("{program} said something that is not UTF-8").format(program=words[0])
+        ) from None
 
 
 async def _said(process: asyncio.subprocess.Process) -> bytes:
@@ -113,7 +128,7 @@ async def _said(process: asyncio.subprocess.Process) -> bytes:
     while data := await process.stdout.read(READ_BYTES):
         said += data
         if len(said) > MAX_TEXT_BYTES:
-            raise Failed(f"the answer is longer than {MAX_TEXT_BYTES // 1024} KiB")
+            raise Failed(_("the answer is longer than {n} KiB").format(n=MAX_TEXT_BYTES // 1024))
     return said
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chatsecure.wire.errors import Usage
+from chatsecure.words import _
 
 from .durations import parse_duration
 from .output import Output
@@ -37,7 +38,10 @@ def serve(args: Namespace, output: Output) -> int:
 def _limit(text: str) -> tuple[str, int]:
     name, found, value = text.partition("=")
     if not found or not (value.isascii() and value.isdigit()):
-        raise Usage(f"{text!r} is no limit", hint="write NAME=NUMBER; chatsecure admin limits")
+        raise Usage(
+            _("{text!r} is no limit").format(text=text),
+            hint=_("write NAME=NUMBER; chatsecure admin limits"),
+        )
     return name.strip().replace("-", "_"), int(value)
 
 
@@ -88,7 +92,9 @@ def _token(answer: dict[str, Any], output: Output) -> None:
     output.line(answer["link"])
     until = datetime.fromtimestamp(answer["expires_at"] / 1000, UTC).astimezone()
     uses = "1 use" if answer["uses"] == 1 else f"{answer['uses']} uses"
-    output.notice(f"{uses}, until {until:%a %d %b %H:%M}; it lets others join the server")
+    output.notice(
+        _("{uses}, until {until}; it lets others join the server").format(uses=uses, until=until)
+    )
 
 
 def _limits(answer: dict[str, Any], output: Output) -> None:
@@ -114,7 +120,7 @@ def _done(answer: dict[str, Any], output: Output) -> None:
         output.record(answer)
     else:
         said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in answer.items())
-        output.notice(f"done: {said}" if said else "done")
+        output.notice(_("done: {said}").format(said=said) if said else _("done"))
 
 
 _SHOW: dict[str, Callable[[dict[str, Any], Output], None]] = {

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from chatsecure.client.client import Client
 from chatsecure.client.profile.folder import Profile, default_folder, open_profile
 from chatsecure.wire.errors import NotFound, NotInTime, Unreachable, Usage
+from chatsecure.words import _
 
 from .output import Output
 
@@ -53,9 +54,13 @@ def given_passphrase(output: Output) -> str | None:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
-        raise NotFound(f"there is no file {path}", hint="it should hold the passphrase") from None
+        raise NotFound(
+            _("there is no file {path}").format(path=path), hint=_("it should hold the passphrase")
+        ) from None
     except (OSError, UnicodeError) as error:
-        raise Usage(f"the passphrase file {path} cannot be read: {error}") from None
+        raise Usage(
+            _("the passphrase file {path} cannot be read: {error}").format(path=path, error=error)
+        ) from None
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -112,7 +117,7 @@ async def glancing(output: Output) -> AsyncIterator[Client]:
         try:
             await client.ready(GLANCE_TIMEOUT_S)
         except (Unreachable, NotInTime) as error:
-            output.notice(f"chatsecure: not up to date: {error}")
+            output.notice(_("chatsecure: not up to date: {error}").format(error=error))
         yield client
 
 
@@ -124,7 +129,9 @@ def target(text: str) -> str:
     """
     if text[:1] not in ("@", "#") or len(text) < 2:
         hint = f"write @{text} for a user, '#{text}' for a room" if text.strip() else ""
-        raise Usage(f"{text!r} is no target", hint=hint or "write @user or '#room'")
+        raise Usage(
+            _("{text!r} is no target").format(text=text), hint=hint or "write @user or '#room'"
+        )
     return unbroken(text)
 
 
@@ -147,5 +154,5 @@ def unbroken(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise Usage("the text is not UTF-8", hint="check the terminal's encoding") from None
+        raise Usage(_("the text is not UTF-8"), hint=_("check the terminal's encoding")) from None
     return text
