@@ -400,4 +400,4 @@ class _Popup:
 
 def _offer(text: str) -> Look:
     command = BY_NAME.get(text.strip().removeprefix("/")) if text.startswith("/") else None
-    return Look(shown.line(text.strip()), corner=_(command.help) if command else "")
+    return Look(shown.words(text), corner=_(command.help) if command else "")

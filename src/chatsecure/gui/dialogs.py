@@ -81,15 +81,54 @@ class Dialog(tk.Toplevel):
         """Show it above the middle of the main window, with the keys in its first field."""
         self.update_idletasks()
         main = self.master.winfo_toplevel()
-        x = main.winfo_rootx() + (main.winfo_width() - self.winfo_reqwidth()) // 2
-        y = main.winfo_rooty() + (main.winfo_height() - self.winfo_reqheight()) // 3
-        self.geometry(f"+{max(0, x)}+{max(0, y)}")
+        wide, high = self.winfo_reqwidth(), self.winfo_reqheight()
+        x = main.winfo_rootx() + (main.winfo_width() - wide) // 2
+        y = main.winfo_rooty() + (main.winfo_height() - high) // 3
+        x = max(0, min(x, self.winfo_screenwidth() - wide))
+        y = max(0, min(y, self.winfo_screenheight() - high))
+        self.geometry(f"+{x}+{y}")
         self.deiconify()
         first = self.first or self._agree
         if first is not None:
             first.focus_set()
         else:
             self.focus_set()
+
+
+def scrolled(master: tk.Misc, theme: Theme, most: int) -> ttk.Frame:
+    """A frame to fill with few things, which scrolls where it would be higher than `most`."""
+    outer = ttk.Frame(master)
+    outer.pack(fill="both", expand=True)
+    canvas = tk.Canvas(outer, highlightthickness=0, bd=0, background=theme.color("window"))
+    bar = ttk.Scrollbar(outer, command=canvas.yview, takefocus=0)
+    inner = ttk.Frame(canvas)
+    canvas.create_window(0, 0, window=inner, anchor="nw")
+    canvas.configure(yscrollcommand=bar.set, yscrollincrement=theme.px(12))
+    canvas.pack(side="left", fill="both", expand=True)
+
+    def fit(_event: object) -> None:
+        wide, high = inner.winfo_reqwidth(), inner.winfo_reqheight()
+        canvas.configure(width=wide, height=min(high, most), scrollregion=(0, 0, wide, high))
+        if high > most:
+            bar.pack(side="right", fill="y", padx=(theme.px(8), 0))
+
+    def into_view(event: "tk.Event[tk.Misc]") -> None:
+        if str(event.widget).startswith(str(inner)):
+            top = event.widget.winfo_rooty() - inner.winfo_rooty()
+            high = max(1, inner.winfo_reqheight())
+            first, last = canvas.yview()
+            if not first <= top / high <= last - event.widget.winfo_height() / high:
+                canvas.yview_moveto(max(0.0, top / high - 0.2))
+
+    def roll(event: "tk.Event[tk.Misc]") -> None:
+        canvas.yview_scroll(-3 if event.num == 4 or event.delta > 0 else 3, "units")
+
+    inner.bind("<Configure>", fit)
+    top = outer.winfo_toplevel()
+    top.bind("<FocusIn>", into_view, add=True)
+    for wheel in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
+        top.bind(wheel, roll, add=True)
+    return inner
 
 
 def _pressed(button: ttk.Button, _event: "tk.Event[tk.Misc]") -> str:

@@ -67,7 +67,7 @@ class People(ttk.Frame):
     def _look(self, member: MemberLine) -> Look:
         state = _("here") if member.online else _("not here")
         if member.away:
-            state = _("away: {text}").format(text=shown.line(member.away, 80))
+            state = _("away: {text}").format(text=shown.words(member.away, 80))
         if member.changed:
             trust = _("identity CHANGED")
         elif member.verified:
@@ -77,7 +77,7 @@ class People(ttk.Frame):
         words = [state, trust] if trust else [state]
         dot = "away" if member.away else "online" if member.online else "offline"
         return Look(
-            title=shown.name(member.name) + (" " + _("(you)") if member.me else ""),
+            title=shown.who(member.name) + (" " + _("(you)") if member.me else ""),
             subtitle=", ".join(words),
             corner=role_word(member.role),
             image=avatar(self._theme, member.name, 32, dot),

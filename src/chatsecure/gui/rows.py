@@ -14,6 +14,7 @@ from functools import partial
 from tkinter import ttk
 from typing import Generic, TypeVar
 
+from .glyphs import Glyphs, Ink, fit_for_tk
 from .theme import Theme
 
 T = TypeVar("T")
@@ -23,7 +24,7 @@ WHEEL_ROWS = 2
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a row shows. All texts must be harmless and fit for Tk already."""
+    """What a row shows. All texts must be harmless already; what Tk cannot show is drawn."""
 
     title: str
     subtitle: str = ""
@@ -309,6 +310,8 @@ class _Row(tk.Frame):
         super().__init__(master, bd=0, highlightthickness=theme.px(1))
         self._theme = theme
         self._shown: tuple[object, ...] = ()
+        self._drawn: dict[tk.Label, tk.PhotoImage | None] = {}
+        """Pictures of texts: Tk keeps no reference."""
         px = theme.px
         self._strip = tk.Frame(self, width=px(3))
         self._image = tk.Label(self, bd=0, padx=0, pady=0)
@@ -339,7 +342,6 @@ class _Row(tk.Frame):
         self._shown = shown
         theme = self._theme
         color, back = theme.color, theme.color(ground)
-        title = theme.font("bold" if look.bold else "body")
         small = theme.font("small")
         picture = look.image.width() if look.image is not None else 0
         left = picture + theme.px(3 + 14 + 4 + 8)
@@ -354,17 +356,36 @@ class _Row(tk.Frame):
         self._strip.configure(background=color(look.strip) if look.strip else back)
         self._image.configure(image=look.image or "", background=back)
         text, dim = color("text"), color("dim")
-        self._title.configure(
-            text=fit(look.title, title, wide - left - beside),
-            font=title, background=back, foreground=text,
-        )  # fmt: skip
+        room = max(0, wide - left - beside)
+        for label, words, font, ink in (
+            (self._title, look.title, "bold" if look.bold else "body", text),
+            (self._subtitle, look.subtitle, "small", text if look.bold else dim),
+        ):
+            drawn = self._write(label, words, font, ink, room)
+            label.configure(background=back)
+            self._drawn[label] = drawn
         self._corner.configure(text=look.corner, background=back, foreground=dim)
-        self._subtitle.configure(
-            text=fit(look.subtitle, small, wide - left - beside),
-            background=back, foreground=text if look.bold else dim,
-        )  # fmt: skip
         self._badge.configure(image=pill or "", background=back)
         self._kept = (look.image, pill)
+
+    def _write(
+        self, label: tk.Label, words: str, font: str, ink: str, room: int
+    ) -> tk.PhotoImage | None:
+        """Write a text; what Tk cannot show is drawn, and the picture is to be kept."""
+        theme = self._theme
+        glyphs = Glyphs(theme)
+        if not glyphs.draws or words.isascii() or fit_for_tk(words) == words:
+            text = fit(fit_for_tk(words), theme.font(font), room)
+            label.configure(text=text, font=theme.font(font), foreground=ink, image="")
+            return None
+        heavy = font == "bold"
+        base = "body" if heavy else font
+        while (width := glyphs.width(words, base, bold=heavy)) > room and len(words) > 2:
+            keep = min(len(words) - 2, max(1, int(len(words) * room / width)))
+            words = words[:keep].rstrip() + "…"
+        image = glyphs.line(words, base, Ink(ink, heavy))
+        label.configure(image=image, text="")
+        return image
 
     def _pill(self, look: Look) -> tk.PhotoImage | None:
         if not look.badge:

@@ -84,8 +84,9 @@ def _show(window: Window, found: Verification) -> None:
             lambda _done: window.refresh_rooms(),
         )
 
-    dialog.button(_("It is the same"), mark, agree=True)
-    dialog.button(_("Close"), dialog.destroy)
+    # Return closes: nobody should mark what they have not compared by a slip.
+    dialog.button(_("Close"), dialog.destroy, agree=True)
+    dialog.button(_("It is the same"), mark)
     dialog.button(_("It differs"), lambda: _differs(window, dialog, name), danger=True)
     dialog.open()
 

@@ -48,11 +48,11 @@ def show_search(window: Window, *, here: bool, words: str = "") -> Dialog:
     later: list[str] = []
 
     def look(line: HistoryLine) -> Look:
-        who = shown.name(line.sender)
-        where = shown.target(line.conversation)
+        who = shown.who(line.sender)
+        where = shown.who(line.conversation)
         return Look(
             who if only.get() else f"{who}, {where}",
-            subtitle=shown.line(line.text, 160),
+            subtitle=shown.words(line.text, 160),
             corner=when(line.at),
             image=avatar(theme, line.sender, 28),
             strip="private" if line.conversation.startswith("@") else "",

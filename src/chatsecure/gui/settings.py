@@ -13,13 +13,11 @@ from chatsecure.client.settings import Kind, Setting
 from chatsecure.wire.errors import ChatSecureError
 from chatsecure.words import _
 
-from .dialogs import Dialog
+from .dialogs import Dialog, scrolled
 from .fields import guard_entry
 
 if TYPE_CHECKING:
     from .window import Window
-
-WIDE = 250
 
 
 def show_settings(window: Window) -> Dialog:
@@ -27,8 +25,7 @@ def show_settings(window: Window) -> Dialog:
     theme, session = window.theme, window.session
     dialog = Dialog(window.root, theme, _("Settings"))
     dialog.heading(_("Settings"))
-    table = ttk.Frame(dialog.body)
-    table.pack(fill="x")
+    table = scrolled(dialog.body, theme, min(theme.px(430), window.root.winfo_screenheight() // 2))
     table.grid_columnconfigure(0, weight=1)
     wrong = ttk.Label(dialog.body, style="Error.TLabel")
     for row, setting in enumerate(settings.SETTINGS):

@@ -15,6 +15,16 @@ def line(text: str, most: int = 200) -> str:
     return fit_for_tk(harmless(text[: most * 4], lines=False).strip()[:most])
 
 
+def words(text: str, most: int = 160) -> str:
+    """A text as one line for a list, which draws by itself what Tk cannot."""
+    return harmless(text[: most * 4], lines=False).strip()[:most]
+
+
+def who(conversation: str) -> str:
+    """`target` for a list."""
+    return harmless_name(conversation).removeprefix("@")
+
+
 def target(conversation: str) -> str:
     """A conversation as people know it: `#room`, or a person's name."""
     return name(conversation).removeprefix("@")

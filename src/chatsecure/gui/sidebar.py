@@ -31,6 +31,7 @@ class Sidebar(ttk.Frame):
         self._theme, self._on = theme, on
         self._rooms: list[RoomLine] = []
         self._open = ""
+        self._told = ("", "", False)
         px = theme.px
         top = ttk.Frame(self, style="Side.TFrame", padding=(px(8), px(8), px(8), px(6)))
         self.words = tk.StringVar(self)
@@ -63,6 +64,8 @@ class Sidebar(ttk.Frame):
         top.pack(fill="x")
         bottom.pack(side="bottom", fill="x")
         self.rows.pack(fill="both", expand=True)
+        forget = theme.on_change(self._restyle)
+        self._me.bind("<Destroy>", lambda _event: forget())
         self.words.trace_add("write", lambda *_args: self._filter())
         self.entry.bind("<Return>", self._search)
         self.entry.bind("<Down>", lambda _event: self.rows.focus_set())
@@ -76,8 +79,15 @@ class Sidebar(ttk.Frame):
 
     def me(self, name: str, state: str, *, online: bool) -> None:
         """Say who we are and whether there is a connection."""
+        self._told = (name, state, online)
         image = self._theme.dot("online" if online else "offline", ring="side")
+        self._me.image = image  # type: ignore[attr-defined] # Tk keeps no reference
         self._me.configure(text=f" {shown.name(name)}, {state}", image=image)
+
+    def _restyle(self) -> None:
+        name, state, online = self._told
+        self.me(name, state, online=online)
+        self._filter()
 
     def rooms(self) -> list[RoomLine]:
         """The conversations in their order."""
@@ -105,9 +115,9 @@ class Sidebar(ttk.Frame):
 
     def _look(self, room: RoomLine) -> Look:
         private = room.kind == "private"
-        last = shown.line(room.last, 120)
+        last = shown.words(room.last, 120)
         if room.draft:
-            last = _("Draft: {text}").format(text=shown.line(room.draft, 100))
+            last = _("Draft: {text}").format(text=shown.words(room.draft, 100))
         elif room.state == "joining":
             last = _("joining…")
         elif room.state != "active":
@@ -122,7 +132,7 @@ class Sidebar(ttk.Frame):
         )
         muted = room.notify == "nothing"
         return Look(
-            title=shown.target(room.name),
+            title=shown.who(room.name),
             subtitle=last,
             corner=when(room.last_at) if room.last_at else "",
             badge=str(min(room.unread, 999)) if room.unread else ("–" if muted else ""),

@@ -45,7 +45,7 @@ def show_switcher(window: Window) -> None:
     def look(target: str) -> Look:
         room = window.rooms.get(target)
         return Look(
-            shown.target(target),
+            shown.who(target),
             corner=(_("private") if target.startswith("@") else _("room")),
             badge=str(room.unread) if room is not None and room.unread else "",
             image=avatar(theme, target, 24),
