@@ -39,7 +39,7 @@ def test_line_ends_and_indents_are_kept() -> None:
 
 def test_styles_stay_with_their_letters() -> None:
     found = wrap([("one tw", "x"), ("o three", "y")], 7)
-    assert found == [[("one", "x"), (" ", "x"), ("tw", "x"), ("o", "y")], [("three", "y")]]
+    assert found == [[("one tw", "x"), ("o", "y")], [("three", "y")]]
 
 
 @pytest.mark.parametrize("text", ["short", "日本語", FAMILY, ""])

@@ -329,8 +329,10 @@ class ChatApp(App[int]):
         head.set_class(private, "private")
         self.composer.set_class(private, "private")
         width = max(10, head.size.width - 2)
-        head.update(cut(self._head(room), width))
-        self.composer.border_title = cut(entering.destination(self), max(4, width - 4))
+        head.say(cut(self._head(room), width))
+        title = cut(entering.destination(self), max(4, width - 4))
+        if title != self.composer.border_title:
+            self.composer.border_title = title
         self.show_about()
 
     def _head(self, room: RoomLine | None) -> str:
@@ -360,7 +362,7 @@ class ChatApp(App[int]):
         line = self.part("about")
         width = max(10, line.size.width - 2)
         text = self.offers or self.ears.writing() or entering.hint(self)
-        line.update(cut(text, width))
+        line.say(cut(text, width))
 
     def show_title(self, unread: int) -> None:
         """How much is new, in the terminal's title."""

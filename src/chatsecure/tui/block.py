@@ -85,7 +85,7 @@ def _lines(pieces: Sequence[Piece[Style]], look: Look, mark: Segment) -> list[Ro
     wide = look.width - mark.cell_length
     found: list[Row] = []
     for line in wrap(pieces, wide):
-        row = [Segment(text, kind) for text, kind in line if text]
+        row = [Segment(text, kind) for text, kind in line]
         found.append([blank if found else mark, *row])
     return found
 
@@ -220,7 +220,7 @@ def _text(line: HistoryLine, look: Look, mark: str) -> list[Row]:
         for number, row in enumerate(wrap(pieces, wide)):
             # A list's sign stands once, a quote's and a code's before each row.
             again = before if number == 0 or before in ("│ ", "▏ ") else " " * cell_len(before)
-            segments = [Segment(text, kind) for text, kind in row if text]
+            segments = [Segment(text, kind) for text, kind in row]
             head = begun if number == 0 else Segment("   ")
             found.append([head, Segment(again, style(palette.dim)), *segments])
     return found or [[_gap()]]

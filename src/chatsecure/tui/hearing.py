@@ -45,6 +45,7 @@ class Ears:
         self._gaps: list[str] = []
         self._typing: dict[str, dict[str, float]] = {}
         self._dirty: set[str] = set()
+        self._bannered: list[str] = []
         self._waiting = False
         self._ring = False
         self._rung = 0.0
@@ -221,7 +222,9 @@ class Ears:
         banner = self.app.part("banner")
         banner.set_class(bool(lines), "shown")
         banner.set_class(danger, "danger")
-        banner.update("\n".join(lines))
+        if lines != self._bannered:
+            self._bannered = lines
+            banner.update("\n".join(lines))
 
     def writing(self) -> str:
         """Who writes in the open conversation."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.message import Message as Posted
 from textual.strip import Strip
@@ -66,6 +67,7 @@ class History(Widget, can_focus=True):
         self._answered: dict[str, HistoryLine | None] = {}
         self._view: list[tuple[Row, int]] | None = None
         self._span = (0, 0)
+        self._base = Style()
         self._wanted: int | None = None
         """The place to go to once it is known how large we are."""
 
@@ -343,6 +345,7 @@ class History(Widget, can_focus=True):
                 view += [(line, number) for line in self._rows(number, look)[row:]]
                 number, row = number + 1, 0
         del view[self.size.height :]
+        self._base = self.rich_style
         # A short conversation stands at the bottom, where the next message comes.
         view[:0] = [([], -1)] * (self.size.height - len(view))
         self._view = view
@@ -354,7 +357,7 @@ class History(Widget, can_focus=True):
         row, _number = view[y] if y < len(view) else ([], -1)
         width = self.size.width - 1
         strip = Strip(row).adjust_cell_length(width)
-        return Strip([*strip, self._bar(y)]).apply_style(self.rich_style)
+        return Strip([*strip, self._bar(y)]).apply_style(self._base)
 
     def _bar(self, y: int) -> Segment:
         palette = self._palette()

@@ -5,7 +5,6 @@ few letters, search, and the safety number. Each gives its answer back when it i
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-import segno
 from rich.segment import Segment
 from textual import events
 from textual.app import ComposeResult
@@ -41,6 +40,13 @@ class Plain(Static):
 
     def __init__(self, text: str = "", **more: Any) -> None:
         super().__init__(text, markup=False, **more)
+        self._said = text
+
+    def say(self, text: str) -> None:
+        """Show another text of one line; nothing is laid out anew, nor drawn if it is the same."""
+        if text != self._said:
+            self._said = text
+            self.update(text, layout=False)
 
 
 class Help(ModalScreen[None]):
@@ -368,6 +374,8 @@ class Safety(ModalScreen[str | None]):
 
 def qr(text: str) -> str:
     """A QR code of half blocks, two modules in a row's height; dark on light by its colours."""
+    import segno
+
     rows = [list(row) for row in segno.make(text, error="m", micro=False).matrix_iter(border=2)]
     if len(rows) % 2:
         rows.append([0] * len(rows[0]))

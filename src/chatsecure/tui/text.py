@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from rich.cells import cell_len
-from wcwidth import iter_graphemes
 
 S = TypeVar("S")
 Piece = tuple[str, S]
@@ -20,7 +19,12 @@ _WORDS = re.compile(r" +|[^ ]+")
 
 def graphemes(text: str) -> Iterable[str]:
     """What a reader takes for one sign each."""
-    return text if text.isascii() else iter_graphemes(text)
+    if text.isascii():
+        return text
+    # Loaded with the first text that needs it: its tables take their time at the start.
+    from wcwidth import iter_graphemes
+
+    return iter_graphemes(text)
 
 
 def cut(text: str, width: int) -> str:
@@ -74,7 +78,18 @@ def wrap(pieces: Sequence[Piece[S]], width: int) -> list[list[Piece[S]]]:
                 continue
         lines[-1] += word
         room -= cells
-    return lines
+    return [_joined(line) for line in lines]
+
+
+def _joined(line: list[Piece[S]]) -> list[Piece[S]]:
+    """Neighbours of one style as one piece: less to draw, and less to send."""
+    found: list[Piece[S]] = []
+    for text, kind in line:
+        if found and found[-1][1] == kind:
+            found[-1] = (found[-1][0] + text, kind)
+        elif text:
+            found.append((text, kind))
+    return found
 
 
 def _words(pieces: Sequence[Piece[S]]) -> Iterator[tuple[list[Piece[S]] | None, int]]:
