@@ -127,10 +127,12 @@ class Glyphs:
 
     def line(self, text: str, font: str, ink: Ink, base: str | None = None) -> tk.PhotoImage:
         """A run of letters in one line as high as a line of the font."""
-        parts = [(text, ink)]
         key = ("line", text, font, ink, self._theme.font_px(font), base, self._theme.scale)
-        direction = base or base_direction(text)
-        return self._theme.keep(key, lambda: self._line(parts, font, direction))
+        return self._theme.keep(key, lambda: self.line_picture(text, font, ink, base))
+
+    def line_picture(self, text: str, font: str, ink: Ink, base: str | None = None) -> Image.Image:
+        """As `line`, before it is Tk's."""
+        return self._line([(text, ink)], font, base or base_direction(text))
 
     def lines(
         self, parts: list[tuple[str, Ink]], font: str, width: int

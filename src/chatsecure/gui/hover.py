@@ -1,0 +1,61 @@
+"""The small bar of actions that floats over the message under the pointer."""
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+from typing import Any
+
+from chatsecure.client.history import HistoryLine
+
+from .entries import clock
+from .theme import Theme
+
+ACTIONS = (("react", "emoji"), ("reply", "reply"), ("copy", "copy"), ("menu", "more"))
+
+
+class Actions(tk.Frame):
+    """Time and buttons, in front of a history's text."""
+
+    def __init__(self, text: tk.Text, theme: Theme, act: Callable[[str, Any], None]) -> None:
+        super().__init__(text, borderwidth=0, cursor="arrow")
+        self._text, self._theme, self._act = text, theme, act
+        self._line: HistoryLine | None = None
+        self._time = ttk.Label(self, style="Raised.Tiny.TLabel")
+        self._time.pack(side="left", padx=theme.px(6))
+        self._buttons: list[tuple[str, tk.Label]] = []
+        for what, icon in ACTIONS:
+            button = tk.Label(self, cursor="hand2", padx=theme.px(5), pady=theme.px(4))
+            button.pack(side="left")
+            button.bind("<Button-1>", lambda _event, what=what: self._clicked(what))  # type: ignore[misc]
+            button.bind("<Enter>", lambda _event, label=button: self._lit(label, lit=True))  # type: ignore[misc]
+            button.bind("<Leave>", lambda _event, label=button: self._lit(label, lit=False))  # type: ignore[misc]
+            self._buttons.append((icon, button))
+        self.restyle()
+
+    def restyle(self) -> None:
+        """Take the theme's colours."""
+        color = self._theme.color
+        self.configure(
+            background=color("raised"), highlightthickness=1, highlightbackground=color("line")
+        )
+        for icon, label in self._buttons:
+            label.configure(background=color("raised"), image=self._theme.icon(icon, 16, "dim"))
+
+    def show(self, line: HistoryLine, y: int) -> None:
+        """Float over a message whose top is at `y`."""
+        self._line = line
+        self._time.configure(text=clock(line.at))
+        top = max(y - self._theme.px(8), self._theme.px(2))
+        self.place(relx=1.0, x=-self._theme.px(14), y=top, anchor="ne")
+
+    def hide(self) -> None:
+        """Go away."""
+        self._line = None
+        self.place_forget()
+
+    def _lit(self, label: tk.Label, *, lit: bool) -> None:
+        label.configure(background=self._theme.color("side_hover" if lit else "raised"))
+
+    def _clicked(self, what: str) -> None:
+        if self._line is not None:
+            self._act(what, self._line)
