@@ -44,12 +44,12 @@ ALSO: dict[str, set[str]] = {
     "cli/doctor.py": {"server", "mls", "_mls"},
     "cli/runbot.py": {"bot"},
     "cli/main.py": {"demo", "tui", "gui"},
-    "demo.py": {"server", "tui", "gui", "bot"},
+    "demo/windows.py": {"tui", "gui"},
 }
 """Modules that start other parts."""
 SERVER_CRYPTO = {"certificates", "errors", "credentials"}
 """Of crypto, the half that checks; the server never seals, opens or makes a key of a user's."""
-MAY_PRINT = ("cli/", "demo.py", "server/console.py", "server/run.py", "server/__main__.py")
+MAY_PRINT = ("cli/", "demo/", "server/console.py", "server/run.py", "server/__main__.py")
 
 
 def name(module: Path) -> str:

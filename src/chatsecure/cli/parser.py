@@ -263,7 +263,9 @@ def _names(parser: argparse.ArgumentParser) -> None:
 
 
 def _gui(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--geometry", metavar="WxH+X+Y", help=_("the window's size and place"))
+    add = parser.add_argument
+    add("--geometry", metavar="WxH+X+Y", help=_("the window's size and place"))
+    add("--follow", action="store_true", help=_("show what is said, until you do something"))
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:

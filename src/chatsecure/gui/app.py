@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .theme import Theme
     from .window import Window
 
-SMALLEST = (480, 400)
+SMALLEST = (420, 320)
 FIRST_SIZE = (1080, 720)
 
 PACKAGES = {
@@ -89,6 +89,7 @@ class App:
         self.output = output
         self.folder: Path
         self.geometry: str = getattr(args, "geometry", None) or ""
+        self.following = bool(getattr(args, "follow", False))
         self.root = make_root()
         from .bridge import Bridge
 
@@ -193,8 +194,12 @@ class App:
         place = settings["window geometry"]
         if place and not self.geometry and self._fits(place):
             self.root.geometry(place)
-        self.window = Window(self.root, self.theme, session, self.leave)
+        self.window = Window(self.root, self.theme, session, self.leave, following=self.following)
         self._own_server()
+        if self.output.json:
+            self.root.after_idle(
+                lambda: self.output.record({"event": "ready", "name": session.name})
+            )
 
     def _own_server(self) -> None:
         """Start the person's own server again, if they began with one."""

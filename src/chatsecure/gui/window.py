@@ -41,6 +41,8 @@ from .session import Opened, Session
 from .sidebar import Sidebar
 from .theme import Theme
 
+NARROWEST = 700
+"""Below this width the conversations get less room too."""
 NARROW = 900
 """Below this width, in pixels at scale 1, the people are shown only when asked for."""
 ROOMS_MS = 150
@@ -53,14 +55,23 @@ class Window:
 
     Args:
         closed: called when the person leaves.
+        following: begin by showing whichever conversation something is said in.
     """
 
     def __init__(
-        self, root: tk.Tk, theme: Theme, session: Session, closed: Callable[[], None]
+        self,
+        root: tk.Tk,
+        theme: Theme,
+        session: Session,
+        closed: Callable[[], None],
+        *,
+        following: bool = False,
     ) -> None:
         self.root, self.theme, self.session = root, theme, session
         self._closed = closed
         self.focused = True
+        self.following = following
+        """Show whichever conversation something is said in, until the person does something."""
         self.online = False
         self._offline_later: str | None = None
         self._rooms_later: str | None = None
@@ -83,7 +94,8 @@ class Window:
         self.panes.add(self.view, weight=1)
         self.panes.pack(fill="both", expand=True)
         self.frame.pack(fill="both", expand=True)
-        self.sidebar.configure(width=theme.px(264))
+        narrow = root.winfo_width() < theme.px(NARROWEST)
+        self.sidebar.configure(width=theme.px(200 if narrow else 264))
         self.people.configure(width=theme.px(230))
         for pane in (self.sidebar, self.people):
             pane.pack_propagate(False)
@@ -93,6 +105,8 @@ class Window:
         root.bind("<FocusOut>", self._focus)
         root.protocol("WM_DELETE_WINDOW", self.close)
         bind_keys(self)
+        for event in ("<Key>", "<Button>"):
+            root.bind(event, self._person_acts, add=True)
         accept_drops(self)
         self.sidebar.me(session.name, _("connecting…"), online=False)
         self.say_offline_later()
@@ -153,7 +167,18 @@ class Window:
             self.session.chat.saw(event)
         if ids or here:
             self.view.news(ids)
+        if self.following:
+            self._follow(events)
         self.refresh_rooms()
+
+    def _follow(self, events: list[tuple[Event, bool]]) -> None:
+        said = (MessageEvent, FileEvent, ReceiptEvent)
+        places = [one.conversation for one, _notable in events if isinstance(one, said)]
+        if places and places[-1] and places[-1] != self.view.target:
+            self.open(places[-1])
+
+    def _person_acts(self, _event: "tk.Event[tk.Misc]") -> None:
+        self.following = False
 
     def _arrived(self, event: MessageEvent | FileEvent, *, notable: bool) -> None:
         if isinstance(event, FileEvent):

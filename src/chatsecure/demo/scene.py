@@ -1,23 +1,14 @@
-"""`chatsecure demo`: a server and three people on this computer play a short scene.
+"""The demo's three people and the scene they play: each step is checked.
 
-The server is a process of its own, as anybody would start it; the three are real clients with
-profiles in a temporary folder. Each step is checked: those who should see it do, and nobody else.
-At the end the server's memory, disk and log are searched for what was said.
+The three are real clients with profiles of their own. Those who should see a step do, and nobody
+else.
 """
 
 import asyncio
 import contextlib
 import hashlib
-import json
-import os
 import secrets
-import shutil
-import sqlite3
-import subprocess
-import sys
-import tempfile
-from argparse import Namespace
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +18,10 @@ from chatsecure.client.client import Client
 from chatsecure.client.events import Event, FileEvent, MessageEvent, PresenceEvent, ReceiptEvent
 from chatsecure.client.joining import join
 from chatsecure.client.profile.folder import Profile
-from chatsecure.wire.errors import ChatSecureError, Unreachable, Usage
+from chatsecure.wire.errors import Unreachable
 
-START_TIMEOUT_S = 15.0
+from .server import START_TIMEOUT_S, Found, Server
+
 SEEN_TIMEOUT_S = 10.0
 QUIET_S = 0.1
 """How long we look whether somebody sees what is not meant for them."""
@@ -37,99 +29,6 @@ FILE_BYTES = 213_000
 FILE_NAME = "note.pdf"
 FILE_PHRASE = "The doctor's note says: two weeks at home, nobody else need know."
 SCENE_STEPS = 7
-
-
-class Failed(ChatSecureError):
-    """A step was not as it should be."""
-
-
-def demo(args: Namespace, output: Output) -> int:
-    """`chatsecure demo`."""
-    if args.faces in ("gui", "tui"):
-        raise Usage(f"there is no {args.faces} yet", hint="chatsecure demo --faces none plays it")
-    folder = Path(tempfile.mkdtemp(prefix="chatsecure-demo-"))
-    # A scene must not leave keys in anybody's keyring.
-    before = os.environ.get("CHATSECURE_KEYRING")
-    os.environ["CHATSECURE_KEYRING"] = "off"
-    try:
-        return asyncio.run(_demo(folder, output, show_server=args.show_server))
-    finally:
-        if before is None:
-            del os.environ["CHATSECURE_KEYRING"]
-        else:
-            os.environ["CHATSECURE_KEYRING"] = before
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _demo(folder: Path, output: Output, *, show_server: bool) -> int:
-    output.notice(
-        "demo: a server and three people on this computer; nothing leaves it; "
-        "Ctrl-C ends it and deletes everything"
-    )
-    with running_server(folder / "server", folder / "server.log") as server:
-        async with _three(folder, server) as people:
-            output.notice(f"  server {server.address} | alice student | bob student | mara manager")
-            scene = Scene(people, output)
-            try:
-                await _play(scene, folder)
-            except Failed as error:
-                output.error(str(error), 1)
-                return 1
-            found = await asyncio.to_thread(search_server, server, scene.needles)
-            scene.tell_search(found)
-            if show_server:
-                _show_server(server, scene, output)
-    good = sum(scene.good)
-    output.notice(f"demo: {good} of {SCENE_STEPS} steps as they should be")
-    output.next("chatsecure serve")
-    return 0 if good == SCENE_STEPS else 1
-
-
-# --- the server ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A running server."""
-
-    pid: int
-    address: str
-    link: str
-    """The owner's."""
-    data: Path
-    log: Path
-
-
-@contextlib.contextmanager
-def running_server(data: Path, log: Path) -> Iterator[Server]:
-    """Start a server as anybody would, and end it."""
-    command = [sys.executable, "-m", "chatsecure", "serve", "--json", "--no-input"]
-    command += ["--data", str(data), "--listen", "127.0.0.1:0"]
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL
-        )
-    try:
-        assert process.stdout is not None
-        ready = json.loads(process.stdout.readline() or "{}")
-        link = json.loads(process.stdout.readline() or "{}")
-        if ready.get("event") != "ready" or "link" not in link:
-            said = log.read_text("utf-8", "replace").strip().splitlines()
-            raise Unreachable("the server did not start" + (f": {said[-1]}" if said else ""))
-        address = f"{ready['host']}:{ready['port']}"
-        yield Server(process.pid, address, link["link"], data, log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(START_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-# --- the people ------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -173,7 +72,7 @@ class Person:
 
 
 @contextlib.asynccontextmanager
-async def _three(folder: Path, server: Server) -> AsyncIterator[dict[str, Person]]:
+async def three(folder: Path, server: Server) -> AsyncIterator[dict[str, Person]]:
     people: dict[str, Person] = {}
     try:
         mara = await _enter(folder, "mara", server.link)
@@ -213,10 +112,23 @@ async def _knows_all(person: Person) -> bool:
 
 
 class Scene:
-    """The steps as they are played, and how they went."""
+    """The steps as they are played, and how they went.
 
-    def __init__(self, people: dict[str, Person], output: Output) -> None:
+    Args:
+        pause: seconds between the steps, for who looks on.
+        leaving: closes what else somebody has open before they leave.
+    """
+
+    def __init__(
+        self,
+        people: dict[str, Person],
+        output: Output,
+        *,
+        pause: float = 0.0,
+        leaving: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
         self.people = people
+        self._pause, self._leaving = pause, leaving
         self.needles: dict[str, bytes] = {}
         """What must not be found at the server."""
         self.good: list[bool] = []
@@ -227,6 +139,11 @@ class Scene:
         await asyncio.gather(*(self.people[name].sees(what) for name in sorted(expected)))
         await asyncio.sleep(QUIET_S)
         return {name for name, person in self.people.items() if person.saw(what)}
+
+    async def breath(self) -> None:
+        """Let a person follow."""
+        if self._pause:
+            await asyncio.sleep(self._pause)
 
     def tell(self, who: str, what: str, result: str, *, good: bool, seen: set[str]) -> None:
         """Print a step."""
@@ -243,6 +160,7 @@ class Scene:
 
     async def say(self, who: str, target: str, text: str, expected: set[str]) -> None:
         """Somebody writes something."""
+        await self.breath()
         self.needles[f"message {len(self.needles) + 1}"] = text.encode()
         id_ = await self.people[who].client.send(target, text)
         await self.people[who].client.wait(id_, "stored", SEEN_TIMEOUT_S)
@@ -262,6 +180,7 @@ class Scene:
 
     async def file(self, who: str, reader: str, other: str, path: Path) -> None:
         """Somebody sends a file to one reader."""
+        await self.breath()
         content = await asyncio.to_thread(path.read_bytes)
         digest = hashlib.sha256(content).hexdigest()
         sender, receiver = self.people[who], self.people[reader]
@@ -296,6 +215,9 @@ class Scene:
 
     async def leave(self, who: str, expected: set[str]) -> None:
         """Somebody goes."""
+        await self.breath()
+        if self._leaving is not None:
+            await self._leaving(who)
         await self.people[who].leave()
         seen = await self.seen_by(
             expected,
@@ -306,7 +228,7 @@ class Scene:
         words = ", ".join(sorted(seen)) or "nobody"
         self.tell(f"{who} leaves", "", f"seen by {words}", good=seen == expected, seen=seen)
 
-    def tell_search(self, found: "Found") -> None:
+    def tell_search(self, found: Found) -> None:
         """Print what the search of the server found."""
         phrases = sum(name.startswith(("message", "phrase")) for name in self.needles)
         where = "whole memory, disk and log" if found.memory else "disk and log"
@@ -333,7 +255,7 @@ def _received(person: Person) -> bytes:
     return b""
 
 
-async def _play(scene: Scene, folder: Path) -> None:
+async def play(scene: Scene, folder: Path) -> None:
     """The scene of the README."""
     await scene.say("alice", "#lobby", "Hello! Is anybody here?", {"bob", "mara"})
     await scene.say("bob", "#lobby", "Yes. Is the lab open today?", {"alice", "mara"})
@@ -352,102 +274,3 @@ def _write_file(folder: Path) -> Path:
     head = b"%PDF-1.7\n" + FILE_PHRASE.encode() + b"\n"
     path.write_bytes(head + secrets.token_bytes(FILE_BYTES - len(head)))
     return path
-
-
-# --- what the server has ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search of the server found."""
-
-    places: tuple[str, ...]
-    """What was found, and where. Should be empty."""
-    memory: bool
-    """Whether its memory could be read."""
-    why: str
-    """Why not."""
-    works: bool
-    """Whether the search finds what the server does know: a user's name."""
-
-
-def search_server(server: Server, needles: dict[str, bytes]) -> Found:
-    """Search everything the server has for what it must not have."""
-    control = b"mara"
-    wanted = {
-        f"{name}{note}": form
-        for name, needle in needles.items()
-        for note, form in _forms(needle).items()
-    }
-    places: set[str] = set()
-    on_disk = in_memory = memory = False
-    why = ""
-    for path in [*sorted(server.data.rglob("*")), server.log]:
-        if not path.is_file():
-            continue
-        data = path.read_bytes()
-        on_disk = on_disk or control in data
-        places |= {f"{name} in {path.name}" for name, form in wanted.items() if form in data}
-    try:
-        for data in _memory(server.pid):
-            in_memory = in_memory or control in data
-            places |= {f"{name} in memory" for name, form in wanted.items() if form in data}
-        memory = True
-    except OSError as error:
-        why = f"{error.strerror or 'not possible here'}".lower()
-    works = on_disk and (in_memory or not memory)
-    return Found(tuple(sorted(places)), memory, why, works)
-
-
-def _forms(needle: bytes) -> dict[str, bytes]:
-    """How a phrase may lie in memory or on disk."""
-    forms = {"": needle, " (in hexadecimal)": needle.hex().encode()}
-    with contextlib.suppress(UnicodeDecodeError):
-        forms[" (in UTF-16)"] = needle.decode().encode("utf-16-le")
-    return forms
-
-
-def _memory(pid: int) -> Iterator[bytes]:
-    """The written memory of a process, in overlapping pieces (Linux).
-
-    Raises:
-        OSError: it cannot be read here.
-    """
-    piece, overlap = 16 * 1024 * 1024, 4096
-    maps = Path(f"/proc/{pid}/maps").read_text("ascii", "replace").splitlines()
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in maps:
-            span, rights, _, _, inode, *_ = line.split(None, 5)
-            if rights[0] != "r" or (rights[1] != "w" and inode != "0") or "[v" in line:
-                # Programs and libraries as they are on disk hold nothing of ours.
-                continue
-            start, end = (int(text, 16) for text in span.split("-"))
-            for at in range(start, end, piece):
-                memory.seek(at)
-                with contextlib.suppress(OSError):
-                    # What was given back meanwhile cannot be read and is no memory any more.
-                    yield memory.read(min(piece + overlap, end - at))
-
-
-def _show_server(server: Server, scene: Scene, output: Output) -> None:
-    """What people wrote, beside what the server has."""
-    output.notice("what people wrote:")
-    for name, needle in scene.needles.items():
-        if name.startswith("message"):
-            output.notice(f"  {needle.decode()}")
-    output.notice("what the server stored (the beginning of each entry):")
-    for seq, payload in _stored(server):
-        shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in payload[:24])
-        output.notice(f"  {seq:>3}  {len(payload):>6} bytes  {payload[:24].hex(' ')}  {shown}")
-
-
-def _stored(server: Server) -> list[tuple[int, bytes]]:
-    """The newest entries of all conversations, as they lie in the server's database."""
-    for path in sorted(server.data.glob("*.sqlite3")):
-        with (
-            contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db,
-            contextlib.suppress(sqlite3.Error),
-        ):
-            rows = db.execute("SELECT key, payload FROM entries ORDER BY at").fetchall()
-            return [(number, bytes(row[1])) for number, row in enumerate(rows, 1)][-12:]
-    return []
