@@ -171,6 +171,10 @@ def paced(target: Target) -> tuple[list[float], float]:
 @contextlib.contextmanager
 def ours(engine: str, folder: Path, readers: int) -> Iterator[Target]:
     """Our server, with real accounts and one conversation of opaque entries."""
+    # Keys first: who connects and says nothing for long is taken for gone.
+    names = ["owner", *(f"reader{number}" for number in range(readers))]
+    for name in names:
+        person(name)
     process = subprocess.Popen(
         [
             sys.executable, "-m", "chatsecure", "serve", "--data", str(folder / engine),
@@ -183,7 +187,6 @@ def ours(engine: str, folder: Path, readers: int) -> Iterator[Target]:
     try:
         port = int(process.stdout.readline().rpartition(":")[2])
         owner_token = token_of(parse_link(process.stdout.readline().split()[1]).secret)
-        names = ["owner", *(f"reader{number}" for number in range(readers))]
         peers: list[Peer] = []
         for name in names:
             peer = Peer(person(name), port)
