@@ -11,7 +11,7 @@ from chatsecure.tui.app import ChatApp
 from chatsecure.tui.composer import Composer
 from chatsecure.tui.history import History
 
-from .conftest import Place
+from .conftest import Place, client_of
 
 
 async def test_the_scene(place: Place) -> None:
@@ -411,7 +411,16 @@ async def test_somebody_who_writes_is_shown(place: Place) -> None:
     await alice.misses("bob is writing")
 
 
-async def test_people_who_come_and_go_are_told_in_one_line(place: Place) -> None:
+async def test_somebody_who_goes_is_told_for_a_moment(place: Place) -> None:
+    alice = await place.at("alice")
+    async with client_of(place.folder / "person-bob") as bob:
+        await alice.sees("bob is here")
+        assert bob.online
+    await alice.sees("bob has gone")
+    await alice.misses("bob has gone")
+
+
+async def test_people_who_joined_are_told_in_one_line(place: Place) -> None:
     alice = await place.at("alice")
     await alice.sees("joined")
     assert alice.text().count("joined") == 1

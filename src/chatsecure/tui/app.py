@@ -339,7 +339,7 @@ class ChatApp(App[int]):
         name = harmless_name(self.target)
         if self.target.startswith("@"):
             other = next((member for member in self.members if not member.me), None)
-            parts = [f"🔒 {name}", _("private: only you and {name}").format(name=name[1:])]
+            parts = [name, _("private: only you and {name}").format(name=name[1:])]
             if other is not None:
                 here = _("away") if other.online and other.away else _("here")
                 parts.append(here if other.online else _("not here"))

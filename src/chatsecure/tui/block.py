@@ -150,7 +150,7 @@ def _quote(look: Look, about: About) -> Row:
     else:
         said = _("(taken back)") if answered.state == "deleted" else answered.text
         name = _("you") if answered.mine else harmless_name(answered.sender)
-        text = f"{name}: {harmless(said, lines=False)}"
+        text = f"{name}: {markup.plain(said)}"
     kind = style(look.palette.dim, italic=True)
     if answered is not None:
         kind += Style.from_meta({"act": ("jump", answered.id)})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from chatsecure.cli.slash import Run, Say, parse
+from chatsecure.client import markup
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.history import HistoryLine
 from chatsecure.wire.errors import ChatSecureError
@@ -67,8 +68,10 @@ def hint(app: "ChatApp") -> str:
     if app.mode.kind == "edit":
         return _("Enter changes it · Esc leaves it as it is")
     if app.mode.kind == "reply" and app.mode.line is not None:
-        text = " ".join(harmless(app.mode.line.text, lines=False).split())
+        text = markup.plain(app.mode.line.text)
         return f"↳ {text} · {_('Esc: no reply')}"
+    if not app.client.online and not app.ears.offline:
+        return _("connecting … what you write is kept and goes out then")
     if not app.history.at_newest:
         return _("older messages · Esc goes to the newest")
     return _("? help · Ctrl+K go to · Ctrl+F search · / commands")

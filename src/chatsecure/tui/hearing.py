@@ -31,6 +31,8 @@ TOGETHER_S = 0.03
 TYPING_S = 6.0
 """So long somebody who said so is shown as writing."""
 BELL_EVERY_S = 2.0
+PASSING_S = 5.0
+"""So long it is told that somebody came or went."""
 
 
 class Ears:
@@ -40,7 +42,8 @@ class Ears:
         self.app = app
         self.changed: list[str] = []
         """Who has another identity than we know."""
-        self._offline = ""
+        self.offline = ""
+        """Why there is no connection, once that is known."""
         self._refused = False
         self._gaps: list[str] = []
         self._typing: dict[str, dict[str, float]] = {}
@@ -49,6 +52,8 @@ class Ears:
         self._waiting = False
         self._ring = False
         self._rung = 0.0
+        self._passing = ""
+        self._passing_until = 0.0
 
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""
@@ -62,7 +67,7 @@ class Ears:
                 # The events that came while we were away must not keep the keys waiting.
                 await asyncio.sleep(0)
         except ChatSecureError as error:
-            self._offline, self._refused = str(error), True
+            self.offline, self._refused = str(error), True
             self.soon()
 
     # --- one event ----------------------------------------------------------------------------
@@ -79,6 +84,7 @@ class Ears:
                 self._hear_typing(event)
                 return
             case PresenceEvent() | StatusEvent():
+                self._came_or_went(event)
                 self.soon(side=True, people=True)
                 return
             case FileEvent(done=done) if done is not None and event.id is not None:
@@ -99,9 +105,9 @@ class Ears:
 
     def _connection(self, event: ConnectionEvent) -> None:
         if event.state == "online":
-            self._offline = ""
+            self.offline = ""
         else:
-            self._offline = harmless(event.reason or _("no connection"), lines=False)
+            self.offline = harmless(event.reason or _("no connection"), lines=False)
             self._refused = event.state == "refused"
 
     def _identity(self, event: IdentityEvent) -> None:
@@ -123,6 +129,24 @@ class Ears:
         else:
             writers.pop(event.user, None)
         self.app.show_about()
+
+    def _came_or_went(self, event: PresenceEvent | StatusEvent) -> None:
+        """Told for a moment under the conversation, where the person wants that."""
+        user = harmless_name(event.user)
+        if fold_name(event.user) == fold_name(self.app.client.name):
+            return
+        if isinstance(event, StatusEvent):
+            why = harmless(event.text, lines=False)
+            text = _("{user} is away: {why}") if event.away else _("{user} is back")
+            self._passing = text.format(user=user, why=why or "-")
+        elif self.app.client.is_on("presence"):
+            here = event.state == "online"
+            text = _("{user} is here") if here else _("{user} has gone")
+            self._passing = text.format(user=user)
+        else:
+            return
+        self._passing_until = self.now() + PASSING_S
+        self.app.set_timer(PASSING_S + 0.1, self.app.show_about)
 
     def _arrived(self, event: MessageEvent | FileEvent) -> None:
         app, target = self.app, event.conversation or ""
@@ -208,14 +232,14 @@ class Ears:
                     "compare numbers or accept it (F6)"
                 ).format(names=names)
             )
-        if self._offline:
+        if self.offline:
             danger = danger or self._refused
             text = (
                 _("No connection: {reason}")
                 if self._refused
                 else _("Not connected ({reason}); what you write is kept and goes out later")
             )
-            lines.append(text.format(reason=self._offline))
+            lines.append(text.format(reason=self.offline))
         if self._gaps:
             reason = harmless(self._gaps[-1], lines=False)
             lines.append(_("Something is missing: {reason} (Ctrl+L)").format(reason=reason))
@@ -232,7 +256,7 @@ class Ears:
         writers = self._typing.get(self.app.target, {})
         names = [harmless_name(name) for name, until in writers.items() if until > now]
         if not names:
-            return ""
+            return self._passing if now < self._passing_until else ""
         if len(names) == 1:
             return _("{name} is writing …").format(name=names[0])
         return _("{names} are writing …").format(names=", ".join(names[:3]))

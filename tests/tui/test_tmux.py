@@ -1,0 +1,147 @@
+"""The terminal client in a real terminal: tmux, wide and narrow, by keys and mouse."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from system.conftest import Person, Server, environment
+
+PATIENCE_S = 40
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+class Tmux:
+    """A tmux of our own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = f"chatsecure-test-{os.getpid()}-{folder.name[-20:]}"
+
+    def __call__(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-f", "/dev/null", "-L", self.name, *arguments],
+            capture_output=True, text=True, timeout=PATIENCE_S, check=True,
+            env=environment(TERM="xterm-256color", COLORTERM="truecolor", LC_ALL="C.UTF-8"),
+        )  # fmt: skip
+        return done.stdout
+
+    def open(self, who: str, columns: int = 110, rows: int = 30, *command: str) -> None:
+        """Somebody opens their client; `done` and its exit code stand there when it ends."""
+        words = command or ("--profile", str(self.folder / f"person-{who}"), "tui")
+        line = " ".join([sys.executable, "-m", "chatsecure", *words])
+        self(
+            "new-session", "-d", "-s", who, "-x", str(columns), "-y", str(rows),
+            f"{line}; echo done $?; sleep 600",
+        )  # fmt: skip
+        self("set-option", "-g", "escape-time", "10")
+
+    def keys(self, who: str, *keys: str) -> None:
+        """Press keys, as tmux names them."""
+        self("send-keys", "-t", f"={who}:", *keys)
+
+    def raw(self, who: str, text: str) -> None:
+        """Send bytes as they are."""
+        self("send-keys", "-t", f"={who}:", "-l", text)
+
+    def text(self, who: str) -> str:
+        """What stands on the screen."""
+        return self("capture-pane", "-p", "-t", f"={who}:")
+
+    def until(self, who: str, condition: Callable[[str], bool], what: str) -> str:
+        end = time.monotonic() + PATIENCE_S
+        while not condition(text := self.text(who)):
+            assert time.monotonic() < end, f"{what}\n{text}"
+            time.sleep(0.05)
+        return text
+
+    def sees(self, who: str, words: str) -> str:
+        """Wait until words stand on the screen."""
+        return self.until(who, lambda text: words in text, f"{words!r} is not there")
+
+
+@pytest.fixture
+def tmux(running: Server, stopped: Path) -> Iterator[Tmux]:
+    tmux = Tmux(stopped)
+    yield tmux
+    subprocess.run(["tmux", "-L", tmux.name, "kill-server"], check=False, capture_output=True)
+
+
+def test_two_chat_on_a_wide_and_on_a_narrow_screen(tmux: Tmux) -> None:
+    tmux.open("alice", 120, 30)
+    tmux.open("bob", 48, 20)
+    wide, narrow = tmux.sees("alice", "everyone there"), tmux.sees("bob", "everyone there")
+    assert "Rooms" in wide
+    tmux.sees("alice", "Here ·")
+    assert "Rooms" not in narrow
+    tmux.raw("alice", "first line")
+    tmux.keys("alice", "M-Enter")
+    tmux.raw("alice", "日本語 👍🏽")
+    tmux.sees("alice", "日本語")
+    tmux.keys("alice", "Enter")
+    shown = tmux.sees("bob", "日本語")
+    assert "first line" in shown
+    tmux.keys("bob", "F2")
+    tmux.sees("bob", "Rooms")
+    tmux.keys("bob", "F2")
+    tmux.raw("bob", "@alice only for you")
+    tmux.keys("bob", "Enter")
+    tmux.until("alice", lambda text: "@bob" in text.split("Private")[-1], "no private chat")
+    tmux.keys("alice", "M-2")
+    shown = tmux.sees("alice", "only for you")
+    assert "private: only you and bob" in shown
+    assert "┏" in shown, "the composer of a private chat has another frame"
+    tmux("resize-window", "-t", "=alice:", "-x", "50", "-y", "20")
+    tmux.until("alice", lambda text: "Rooms" not in text and "only for you" in text, "not folded")
+
+
+def test_the_mouse_chooses_conversations_and_scrolls(tmux: Tmux) -> None:
+    alice = Person("alice", tmux.folder / "person-alice")
+    alice("room", "create", "#class").ok()
+    for number in range(8):
+        alice.send("#lobby", "\n".join(f"message {number}, line {line}" for line in range(6)))
+    tmux.open("alice", 100, 24)
+    tmux.sees("alice", "message 7, line 5")
+    for _ in range(3):
+        tmux.raw("alice", "\x1b[<64;50;10M")
+    tmux.until("alice", lambda text: "message 7, line 5" not in text, "not scrolled")
+    text = tmux.text("alice")
+    row = next(number for number, line in enumerate(text.split("\n"), 1) if "#class" in line)
+    tmux.raw("alice", f"\x1b[<0;5;{row}M\x1b[<0;5;{row}m")
+    tmux.sees("alice", "to #class, everyone there")
+
+
+def test_it_leaves_the_terminal_as_it_was(tmux: Tmux) -> None:
+    tmux.open("alice")
+    tmux.sees("alice", "everyone there")
+    title = tmux("display-message", "-p", "-t", "=alice:", "#{pane_title}")
+    assert "ChatSecure" in title
+    tmux.keys("alice", "C-q")
+    assert "Rooms" not in tmux.sees("alice", "done 0")
+    assert tmux("display-message", "-p", "-t", "=alice:", "#{mouse_any_flag}").strip() == "0"
+    assert tmux("display-message", "-p", "-t", "=alice:", "#{alternate_on}").strip() == "0"
+
+
+def test_sigterm_ends_it_in_order_and_keeps_the_draft(tmux: Tmux) -> None:
+    tmux.open("alice")
+    tmux.sees("alice", "everyone there")
+    tmux.raw("alice", "half a thought")
+    tmux.sees("alice", "half a thought")
+    shell = tmux("display-message", "-p", "-t", "=alice:", "#{pane_pid}").strip()
+    child = subprocess.run(["pgrep", "-P", shell], capture_output=True, text=True, check=True)
+    os.kill(int(child.stdout.split()[0]), 15)
+    tmux.sees("alice", "done 0")
+    tmux.open("again", 110, 30, "--profile", str(tmux.folder / "person-alice"), "tui")
+    tmux.sees("again", "half a thought")
+
+
+def test_without_a_terminal_it_says_what_works(stopped: Path) -> None:
+    done = Person("alice", stopped / "person-alice")("tui")
+    assert done.code == 2
+    assert "chatsecure cli" in done.err
