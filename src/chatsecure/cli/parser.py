@@ -286,6 +286,23 @@ SERVER, PERSON, TALK, ROOMS, OTHER = (
     _n("more"),
 )
 
+FILE_HELP = _n(
+    "The file's passphrase is asked for, or comes from --export-passphrase-file or\n"
+    "CHATSECURE_EXPORT_PASSPHRASE; without these it is the profile's own."
+)
+
+
+def _file_argument(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", metavar="FILE", type=Path, help="the encrypted file")
+    add(
+        "--export-passphrase-file",
+        metavar="FILE",
+        type=Path,
+        help="holds the passphrase of the file (or set CHATSECURE_EXPORT_PASSPHRASE)",
+    )
+
+
 ADMIN = (
     Command("users", _n("who is on this server"), "serve:admin", _data),
     Command("ban", _n("shut a user out"), "serve:admin", _data_and_name),
@@ -306,6 +323,30 @@ ROOM = (
     Command("role", _n("owner, manager or member"), "rooms:role", _room_role),
     Command("topic", _n("set the topic"), "rooms:topic", _room_topic),
     Command("leave", _n("leave a room"), "rooms:leave", _room),
+)
+
+PROFILE = (
+    Command(
+        "export",
+        _n("write your profile into an encrypted file; it is out of use here then"),
+        "moving:export",
+        _file_argument,
+        "profile export mara.profile",
+        FILE_HELP,
+    ),
+    Command(
+        "import",
+        _n("make a profile from such a file"),
+        "moving:import_",
+        _file_argument,
+        "profile import mara.profile --profile ~/mara",
+        FILE_HELP,
+    ),
+    Command(
+        "take-over",
+        _n("go on with this copy of your profile and shut the others out"),
+        "moving:take_over",
+    ),
 )
 
 COMMANDS = (
@@ -366,6 +407,15 @@ COMMANDS = (
         PERSON,
     ),
     Command("devices", _n("your devices"), "people:devices", example="devices", group=PERSON),
+    Command(
+        "profile",
+        _n("move your profile to another computer"),
+        "",
+        example="profile export mara.profile",
+        more=_n("A profile is one device: it lives in one place at a time."),
+        group=PERSON,
+        children=PROFILE,
+    ),
     Command(
         "users", _n("who is on the server"), "people:users", example="users --json", group=PERSON
     ),

@@ -51,6 +51,15 @@ def given_passphrase(output: Output) -> str | None:
     path = output.options.passphrase_file
     if path is None:
         return os.environ.get("CHATSECURE_PASSPHRASE") or None
+    return read_passphrase(path)
+
+
+def read_passphrase(path: Path) -> str:
+    """The passphrase in a file.
+
+    Raises:
+        NotFound, Usage: the file is not there or cannot be read.
+    """
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:

@@ -19,8 +19,8 @@ from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ChatSecureError
 
-from . import contacts, conversations
-from .content import BadContent, EntryHeader, decode_header, leave_statement
+from . import contacts, conversations, stale
+from .content import BadContent, EntryHeader, decode_header, leave_statement, rejoin_statement
 from .conversations import Conversation
 from .display import harmless, harmless_name
 from .events import GapEvent, MembershipEvent, RoomEvent, stamp
@@ -80,6 +80,35 @@ class ChangeJudge:
             self._refused(row, entry, str(error))
             return
         self._merge_staged(row, entry, group, processed, by.name, before, after)
+        self._answered(row, entry)
+
+    def _answered(self, row: Conversation, entry: m.Entry) -> None:
+        """Who asked to be added anew was, or is gone."""
+        roster = entry.roster or m.RosterChange()
+        for device in {*roster.add, *roster.remove}:
+            self._db.run(
+                "DELETE FROM rejoiners WHERE log_id = ? AND device_id = ?", row.log_id, device
+            )
+
+    def rejoin(self, row: Conversation, entry: m.Entry) -> None:
+        """A device that cannot follow any more asks to be added anew; any member may do it."""
+        if entry.device_id == self._core.me.device_id:
+            stale.noticed_in(self._core, row.log_id)
+            return
+        keys = {
+            device_id(member.signature_key): member.signature_key
+            for member in self._core.groups.get(row.log_id).members()
+        }
+        key = keys.get(entry.device_id)
+        if key is None:
+            return
+        statement = rejoin_statement(row.log_id, entry.device_id, entry.append_id)
+        verify_login(key, statement, entry.payload)
+        self._db.run(
+            "INSERT OR IGNORE INTO rejoiners(log_id, device_id) VALUES(?, ?)",
+            row.log_id, entry.device_id,
+        )  # fmt: skip
+        self._core.defer(lambda: self._core.start(stale.readd(self._core, row.log_id)))
 
     def _check(
         self,
@@ -94,13 +123,23 @@ class ChangeJudge:
     ) -> None:
         added = [identify(member, entry.at) for member in processed.added]
         removed = [identify(member, entry.at) for member in processed.removed]
-        leavers = self._leavers(row.log_id, processed.removed, header)
+        # Who is taken out and brought in again by one commit neither comes nor goes: nobody but
+        # the device itself can make its KeyPackage.
+        stays = {(one.device_id, one.identity_fingerprint) for one in added} & {
+            (one.device_id, one.identity_fingerprint) for one in removed
+        }
+        replaced = {device for device, _ in stays}
+        leavers = self._leavers(row.log_id, processed.removed, header) | replaced
         check_change(
             Change(
                 by=by.identity_fingerprint,
                 before=before,
                 after=after,
-                added=[member.identity_fingerprint for member in added],
+                added=[
+                    member.identity_fingerprint
+                    for member in added
+                    if member.device_id not in replaced
+                ],
                 removed=[
                     member.identity_fingerprint
                     for member in removed
@@ -146,10 +185,9 @@ class ChangeJudge:
             "SELECT append_id FROM pending_commits WHERE log_id = ?", row.log_id
         )
         if pending != entry.append_id or not group.has_pending_commit:
-            raise NotPermitted(
-                "this device changed the conversation without our knowledge: "
-                "the profile is a copy that is used twice, or an old one"
-            )
+            stale.noticed_in(self._core, row.log_id)
+            self._core.receiver.lost(row)
+            return
         self._db.run("DELETE FROM pending_commits WHERE log_id = ?", row.log_id)
         before = decode_state(group.room_state)
         there = {device_id(member.signature_key): member for member in group.members()}
@@ -167,8 +205,11 @@ class ChangeJudge:
             self._refused(row, entry, str(error))
             return
         self._core.groups.save(row.log_id, group)
+        if row.stale == stale.RENEWING:
+            conversations.update(self._db, row.log_id, stale=0)
         self._core.groups.sync_members(row.log_id, group, entry.seq, entry.at)
         self._tell(row, entry, known, self._core.me.name, before, after)
+        self._answered(row, entry)
 
     def _check_own(
         self,
@@ -220,6 +261,13 @@ class ChangeJudge:
         known = {member.device_id: member for member in conversations.members(self._db, row.log_id)}
         group.merge_staged()
         core.groups.save(row.log_id, group)
+        if processed.self_removed and any(
+            device_id(member.signature_key) == core.me.device_id for member in processed.added
+        ):
+            # Added anew by one commit: what waits to be sent goes out after the invitation.
+            conversations.update(self._db, row.log_id, state=conversations.REJOINING)
+            core.defer(lambda: core.receiver.reconsider(row.log_id))
+            return
         if processed.self_removed:
             conversations.end(self._db, row.log_id, conversations.REMOVED)
             core.defer(lambda: core.receiver.reconsider(row.log_id))
@@ -296,6 +344,12 @@ class ChangeJudge:
         self._merge_staged(row, entry, group, processed, inviter, before, before)
 
     def _own_join(self, row: Conversation, entry: m.Entry) -> None:
+        told = self._core.logs.get(row.log_id)
+        if told is None or entry.seq != told.since + 1:
+            # Not the one by which we came in.
+            stale.noticed_in(self._core, row.log_id)
+            self._core.receiver.lost(row)
+            return
         self._db.run("DELETE FROM pending_commits WHERE log_id = ?", row.log_id)
         self._db.run(
             "UPDATE members SET since = ? WHERE log_id = ? AND device_id = ?",

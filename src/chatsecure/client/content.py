@@ -245,6 +245,11 @@ def leave_statement(log_id: bytes, device_id: bytes) -> bytes:
     return b"chatsecure leave v1\0" + log_id + device_id
 
 
+def rejoin_statement(log_id: bytes, device_id: bytes, append_id: bytes) -> bytes:
+    """What a device signs that asks to be added to a conversation anew."""
+    return b"chatsecure rejoin v1\0" + log_id + device_id + append_id
+
+
 class Invitation(msgspec.Struct, array_like=True, frozen=True):
     """What lies sealed in a device's inbox: the way into a conversation (design D7)."""
 

@@ -20,13 +20,18 @@ LEFT = "left"
 REMOVED = "removed"
 BROKEN = "broken"
 """The log cannot be followed any more; we must come in anew."""
+REJOINING = "rejoining"
+"""It could not be followed any more; the members are asked to add us anew."""
+
+LIVE = (ACTIVE, JOINING, REJOINING)
+"""What is written there now goes out, at once or when we are in."""
 
 CHAIN_KEPT = 10_000
 """How many values of the hash chain are kept for each conversation."""
 
 _COLUMNS = (
     "log_id, kind, name, folded, state, epoch, cursor, chain, mls_version, "
-    "delivered, read, receipted, notify, draft, joined_at"
+    "delivered, read, receipted, notify, draft, joined_at, stale"
 )
 
 
@@ -54,6 +59,9 @@ class Conversation:
     draft: str
     joined_at: int
     """Milliseconds since 1970; another value when we came in anew."""
+    stale: int
+    """Not 0: the profile is an old copy, and nothing is encrypted here before our keys are renewed
+    (2: by the change that is under way)."""
 
     @property
     def private(self) -> bool:
@@ -120,6 +128,9 @@ def add(
     db.run("DELETE FROM conversations WHERE log_id = ?", log_id)
     db.run("DELETE FROM receipts WHERE log_id = ?", log_id)
     db.run("DELETE FROM chain WHERE log_id = ?", log_id)
+    # What waits is encrypted for the group that is now; what was stored is behind us in the log.
+    db.run("DELETE FROM outbox WHERE log_id = ? AND sent = 1", log_id)
+    db.run("UPDATE outbox SET payload = NULL, epoch = NULL WHERE log_id = ?", log_id)
     db.run(
         "INSERT INTO conversations(log_id, kind, name, folded, state, epoch, joined_at)"
         " VALUES(?, ?, ?, ?, ?, ?, ?)",

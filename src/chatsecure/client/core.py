@@ -29,7 +29,7 @@ from chatsecure.wire.errors import (
     WrongIdentity,
 )
 
-from . import conversations
+from . import conversations, stale
 from .events import NOTICES, ConnectionEvent, Event, PresenceEvent, is_momentary, stamp, to_json
 from .flow import Flow, Operation, Scheduler, T, Ticket, Work
 from .groups import KEY_PACKAGES_WANTED, Groups
@@ -121,6 +121,8 @@ class Core:
         """Conversations whose pending request this core is bringing through."""
         self.ignored: dict[bytes, str] = {}
         """Commits of ours that everybody ignores, by append id, and why."""
+        self.renewing: set[bytes] = set()
+        """Conversations of an old copy of the profile in which this core is renewing our keys."""
         self.presence: dict[str, bool] = {}
         self.role = m.Role.MEMBER
         self.lobby: bytes | None = None
@@ -309,6 +311,7 @@ class Core:
         if self.online:
             if self.clock() - self._adopted_at > ADOPT_AFTER_MS:
                 self._adopt_pending()
+                stale.heal(self)
             self._follow()
             self.outbox.pump()
             self.files.pump()
@@ -353,7 +356,7 @@ class Core:
         else:
             ticket.resolve(message, None)
 
-    def _internal(self, message: m.Message, on_done: Callable[[Ticket], None]) -> None:
+    def internal(self, message: m.Message, on_done: Callable[[Ticket], None]) -> None:
         """A request of the connection itself: the next one makes its own."""
         ticket = Ticket(message, once=True)
 
@@ -375,6 +378,8 @@ class Core:
                 self.me.device_id,
                 self._signature(m.LoginPurpose.LOGIN, hello, self.me.device_id),
                 self.options.present,
+                stale.generation(self.db),
+                stale.new_mark(self),
             )
         else:
             unsigned = self._registration()
@@ -382,7 +387,7 @@ class Core:
                 m.LoginPurpose.REGISTER, hello, m.registration_subject(unsigned)
             )
             login = msgspec.structs.replace(unsigned, signature=signature)
-        self._internal(login, self._logged_in)
+        self.internal(login, self._logged_in)
 
     def _registration(self) -> m.Register:
         get = self.db.get
@@ -421,8 +426,8 @@ class Core:
                 ErrorCode.STORAGE_FULL,
                 ErrorCode.INTERNAL,
             ):
-                self.fatal = ticket.error
-            raise ticket.error
+                self.fatal = stale.refused(self, ticket.error)
+            raise self.fatal or ticket.error
         reply = ticket.reply
         if not isinstance(reply, m.LoggedIn) or self._connection is None:
             raise ProtocolError("the server answered a log-in with something else")
@@ -436,17 +441,25 @@ class Core:
                 self.db.put("registered", 1)
                 self.db.put("server_certificate_hash", self._certificate_hash)
                 self.db.run("DELETE FROM meta WHERE key = 'token'")
-            self._stock_key_packages(reply.key_packages_left)
+            if isinstance(ticket.message, m.Login):
+                stale.logged_in(self, ticket.message, reply)
+            self.stock_key_packages(reply.key_packages_left)
+        stale.take_over(self)
         cursors = [m.Cursor(self.me.device_id, self.db.get("inbox_cursor") or 0)]
         active = conversations.everything(self.db, conversations.ACTIVE)
         cursors += [m.Cursor(row.log_id, row.cursor or 0) for row in active]
         self._followed = {(row.log_id, row.joined_at) for row in active}
-        self._internal(m.Subscribe(cursors), self._subscribed)
+        self.internal(m.Subscribe(cursors), self._subscribed)
 
-    def _stock_key_packages(self, left: int) -> None:
+    def stock_key_packages(self, left: int) -> None:
         """Publish KeyPackages so that others can add this device while it is away."""
         now = self.now()
-        if self.db.value("SELECT count(*) FROM key_packages WHERE last_resort = 1") == 0:
+        replace = bool(self.db.get("replace_key_packages"))
+        if replace:
+            # The server may have some of another copy, whose private part is not here.
+            self.db.run("UPDATE key_packages SET uploaded = 1")
+            left = 0
+        if replace or not self.db.row("SELECT 1 FROM key_packages WHERE last_resort = 1"):
             self.groups.make_key_packages(1, last_resort=True, now=now)
         waiting = self.db.value(
             "SELECT count(*) FROM key_packages WHERE uploaded = 0 AND last_resort = 0"
@@ -459,7 +472,7 @@ class Core:
         )
         if rows:
             uploads = [m.KeyPackageUpload(ref, data, bool(last)) for ref, data, last in rows]
-            self._internal(m.PutKeyPackages(uploads), self._key_packages_put)
+            self.internal(m.PutKeyPackages(uploads, replace), self._key_packages_put)
 
     def _key_packages_put(self, ticket: Ticket) -> None:
         if ticket.error is None and isinstance(ticket.message, m.PutKeyPackages):
@@ -468,6 +481,8 @@ class Core:
                     "UPDATE key_packages SET uploaded = 1 WHERE ref = ?",
                     ((package.ref,) for package in ticket.message.packages),
                 )
+                if ticket.message.replace:
+                    self.db.put("replace_key_packages", 0)
 
     def _subscribed(self, ticket: Ticket) -> None:
         if ticket.error is not None:
@@ -483,6 +498,7 @@ class Core:
         self._adopt_pending()
         for (log_id,) in self.db.rows("SELECT DISTINCT log_id FROM leavers"):
             self.remove_leavers(log_id)
+        stale.came_online(self)
 
     def _adopt_pending(self) -> None:
         """Bring through what an earlier run, or another process that died, had begun."""
@@ -514,7 +530,7 @@ class Core:
             if isinstance(ticket.reply, m.Subscribed):
                 self.receiver.subscribed(ticket.reply.logs, _asked(ticket), whole=False)
 
-        self._internal(m.Subscribe([m.Cursor(log_id, cursor)]), done)
+        self.internal(m.Subscribe([m.Cursor(log_id, cursor)]), done)
 
     def _presence(self, message: m.Presence) -> None:
         self.presence[message.name] = message.online
@@ -573,19 +589,29 @@ class Core:
     def _undone(self) -> None:
         self._events, self._deferred = [], []
 
+    def start(self, flow: Flow[None]) -> None:
+        """Start a flow that nobody waits for: how it ends shows in the conversation."""
+        self.run(flow, _ignore)
+
     def remove_leavers(self, log_id: bytes) -> None:
         """Somebody left: one of us takes their devices out of the group."""
         from .flows_rooms import remove_leavers
 
         self.run(remove_leavers(self, log_id))
 
-    def ready(self, log_id: bytes) -> bool:
-        """Whether we follow a conversation up to where the server is, as far as we know."""
+    def ready(self, log_id: bytes, *, stale: bool = False) -> bool:
+        """Whether we follow a conversation up to where the server is, as far as we know, and may
+        write in it.
+
+        Args:
+            stale: also where the profile is an old copy and our keys are not renewed yet.
+        """
         row = conversations.get(self.db, log_id)
         return (
             self.online
             and row is not None
             and row.state == conversations.ACTIVE
+            and (stale or not row.stale)
             and row.cursor is not None
             and row.cursor >= self.heads.get(log_id, 0)
             and row.epoch >= self.epochs.get(log_id, 0)

@@ -17,6 +17,7 @@ from chatsecure.wire.errors import ChatSecureError, NotInTime, Unreachable
 from .core import Core
 from .events import ConnectionEvent, stamp
 from .flow import Flow, T
+from .profile.database import ProfileMoved
 from .whereabouts import Whereabouts
 
 CONNECT_TIMEOUT_S = 10.0
@@ -148,6 +149,8 @@ class Driver:
                 await self._close(writer)
         except ChatSecureError as problem:
             error = problem
+            if isinstance(problem, ProfileMoved):
+                core.fatal = problem
         except (OSError, TimeoutError, ssl.SSLError) as problem:
             error = self._unreachable(problem)
         self.failure = error
@@ -236,8 +239,15 @@ class Driver:
             version = self._core.db.data_version()
             if version != seen:
                 seen = version
-                self._core.scheduler.settle()
-                self._core.pump()
+                try:
+                    self._core.db.check_moved()
+                except ProfileMoved as moved:
+                    self._core.fatal = moved
+                    if self._writer is not None:
+                        self._writer.transport.abort()
+                else:
+                    self._core.scheduler.settle()
+                    self._core.pump()
                 self.turn()
 
     # --- waiting ------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class Facade:
         if target[:1] not in ("@", "#") or len(target) < 2:
             raise Usage(f"{target!r} is no target; write @user or #room")
         found = conversations.find(self._db, target[0] + fold_name(target[1:]))
-        if found is not None and found.state in (conversations.ACTIVE, conversations.JOINING):
+        if found is not None and found.state in conversations.LIVE:
             return found
         if target[0] == "#":
             rooms = [row.name for row in conversations.everything(self._db, conversations.ACTIVE)]

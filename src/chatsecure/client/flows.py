@@ -91,6 +91,8 @@ class Draft:
     """Leaves."""
     state: RoomState | None = None
     leavers: Sequence[LeaverProof] = ()
+    renews: bool = False
+    """It renews our keys in an old copy of the profile, before anything else may be sent."""
     new_links: Sequence[NewLink] = field(default=())
 
 
@@ -248,12 +250,13 @@ def open_group_info(secret: bytes, info: m.LinkInfo) -> bytes:
 # --- commits ---------------------------------------------------------------------------------
 
 
-def change(core: Core, log_id: bytes, make: Make) -> Flow[bool]:
+def change(core: Core, log_id: bytes, make: Make, *, stale: bool = False) -> Flow[bool]:
     """Make a change and bring it through, whoever else changes something at the same time.
 
     Args:
         make: gives the draft by what holds now, or None where there is nothing to change (any
             more). Called again after every change of somebody else's that came first.
+        stale: also where the profile is an old copy and our keys are not renewed yet.
 
     Returns:
         Whether a commit of ours was made.
@@ -263,12 +266,14 @@ def change(core: Core, log_id: bytes, make: Make) -> Flow[bool]:
         NotFound: we are not in the conversation.
     """
     for _ in range(MAX_TRIES):
-        yield Until(lambda: _free(core, log_id), what="the conversation could not be caught up")
+        yield Until(
+            lambda: _free(core, log_id, stale=stale), what="the conversation could not be caught up"
+        )
         with core.db.transaction():
             row = conversations.get(core.db, log_id)
             if row is None or row.state != conversations.ACTIVE:
                 raise conversations.not_there(row)
-            if not _free(core, log_id):
+            if not _free(core, log_id, stale=stale):
                 continue
             group = core.groups.get(log_id)
             state = decode_state(group.room_state)
@@ -286,11 +291,11 @@ def change(core: Core, log_id: bytes, make: Make) -> Flow[bool]:
     raise NotInTime("the conversation changes too fast; try again")
 
 
-def _free(core: Core, log_id: bytes) -> bool:
+def _free(core: Core, log_id: bytes, *, stale: bool) -> bool:
     row = conversations.get(core.db, log_id)
     if row is None or row.state != conversations.ACTIVE:
         return True
-    return core.ready(log_id) and not core.db.row(
+    return core.ready(log_id, stale=stale) and not core.db.row(
         "SELECT 1 FROM pending_commits WHERE log_id = ?", log_id
     )
 
@@ -302,14 +307,16 @@ def _prepare(
     after = draft.state or state
     members = {member.leaf: member for member in conversations.members(core.db, row.log_id)}
     removed = [members[leaf] for leaf in draft.remove]
-    left = {proof.device_id for proof in draft.leavers}
+    stays = {proof.device_id for proof in draft.leavers}
+    # Who is taken out and brought in again by one commit neither comes nor goes.
+    stays |= {gone.device_id for gone in removed} & {new.device_id for new in draft.add}
     check_change(
         Change(
             by=core.me.fingerprint,
             before=state,
             after=after,
-            added=[newcomer.person.fingerprint for newcomer in draft.add],
-            removed=[gone.fingerprint for gone in removed if gone.device_id not in left],
+            added=[new.person.fingerprint for new in draft.add if new.device_id not in stays],
+            removed=[gone.fingerprint for gone in removed if gone.device_id not in stays],
             at=core.now(),
         )
     )
@@ -331,6 +338,8 @@ def _prepare(
         want_group_info=bool(after.links),
     )
     core.groups.save(row.log_id, group)
+    if draft.renews:
+        conversations.update(core.db, row.log_id, stale=2)
     request = m.Append(
         row.log_id,
         append_id,

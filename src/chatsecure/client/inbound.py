@@ -12,7 +12,7 @@ from chatsecure.crypto.credentials import MemberIdentity
 from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
 
-from . import about, conversations
+from . import about, conversations, stale
 from .content import (
     AnyContent,
     BadContent,
@@ -58,10 +58,9 @@ class Inbound:
         """An entry this device sent: it is in the log for good now."""
         queued = self._db.value("SELECT payload FROM outbox WHERE id = ?", entry.append_id)
         if queued is None:
-            raise BadContent(
-                "this device wrote here without our knowledge: "
-                "the profile is a copy that is used twice, or an old one"
-            )
+            # Another copy of the profile wrote it.
+            stale.noticed_in(self._core, row.log_id)
+            return
         if queued != entry.payload:
             raise BadContent("the server shows a message of ours that we did not send so")
         self._db.run("DELETE FROM outbox WHERE id = ?", entry.append_id)

@@ -96,7 +96,7 @@ class Outbox:
         core = self._core
         with self._db.transaction():
             row = conversations.get(self._db, log_id)
-            if row is None or row.state != conversations.ACTIVE:
+            if row is None or row.state != conversations.ACTIVE or row.stale:
                 return
             header = EntryHeader(bytes(16), m.EntryKind.MESSAGE, row.epoch)
             group = core.groups.get(log_id)
@@ -255,6 +255,9 @@ class Outbox:
             row = conversations.get(self._db, request.log_id)
             if row is not None:
                 self._core.receiver.inbound.stored(row, request.append_id, reply.seq, reply.at)
+                if row.cursor is not None and reply.seq <= row.cursor:
+                    # Stored before we came in anew: it is not shown to us again.
+                    self._db.run("DELETE FROM outbox WHERE id = ?", request.append_id)
 
     def _refused(self, request: m.Append, error: Refused) -> None:
         core = self._core

@@ -20,7 +20,7 @@ from chatsecure.wire import messages as m
 from chatsecure.wire.chain import chain_next, chain_start
 from chatsecure.wire.errors import ChatSecureError
 
-from . import contacts, conversations
+from . import contacts, conversations, stale
 from .changes import ChangeJudge, check_names
 from .content import (
     BadContent,
@@ -79,23 +79,41 @@ class Receiver:
                 if row.cursor is None:
                     chain = log.chain or (chain_start(log.log_id) if log.since == 0 else b"")
                     conversations.update(self._db, log.log_id, cursor=log.since, chain=chain)
+                elif log.acked > row.cursor:
+                    stale.noticed_in(core, row.log_id)
+                    self._skip(row, log)
                 elif log.head < asked.get(log.log_id, 0):
                     self._gap(
                         row,
                         "the server has lost what it had confirmed: it was set back to an older "
                         f"state (entry {log.head}, we have {asked[log.log_id]})",
                     )
-                    self._break(row)
+                    self.lost(row)
             if whole:
                 here = {log.log_id for log in logs}
                 for row in conversations.everything(self._db, conversations.ACTIVE):
                     if row.log_id not in here and row.log_id in asked:
                         self._gap(row, "the server does not count this device as a member any more")
-                        self._break(row)
+                        self.lost(row)
 
-    def _break(self, row: Conversation) -> None:
+    def _skip(self, row: Conversation, log: m.LogState) -> None:
+        """This device has confirmed more than the profile knows of, so the server may have deleted
+        it: go on where there is something."""
+        there = log.first - 1 if log.first else log.head
+        if row.cursor is not None and row.cursor < there:
+            self._gap(row, f"{there - row.cursor} entries are gone from the server")
+            conversations.update(self._db, row.log_id, cursor=there, chain=b"")
+        if there == log.head and log.epoch != row.epoch:
+            self.lost(row)
+
+    def lost(self, row: Conversation) -> None:
+        """A conversation cannot be followed any more: come in anew; in a transaction."""
         conversations.update(self._db, row.log_id, state=conversations.BROKEN)
-        self._core.defer(lambda: self.reconsider(row.log_id))
+        self._core.defer(lambda: self._come_back(row.log_id))
+
+    def _come_back(self, log_id: bytes) -> None:
+        self.reconsider(log_id)
+        self._core.start(stale.ask_back(self._core, log_id))
 
     # --- entries ------------------------------------------------------------------------------
 
@@ -132,7 +150,7 @@ class Receiver:
             chain = b""
         if entry.epoch != row.epoch:
             self._gap(row, "changes of this conversation are missing; it must be joined anew")
-            self._break(row)
+            self.lost(row)
             return
         chain = chain_next(chain, entry) if chain else b""
         moves = entry.kind in (m.EntryKind.COMMIT, m.EntryKind.JOIN)
@@ -149,6 +167,8 @@ class Receiver:
                     self._judge.commit(row, entry)
                 case m.EntryKind.JOIN:
                     self._judge.join(row, entry)
+                case m.EntryKind.REJOIN:
+                    self._judge.rejoin(row, entry)
                 case _:
                     self._gap(row, "an entry of a kind that has no place here", entry)
         except (mls.MlsError, CryptoError, ChatSecureError) as error:
@@ -256,6 +276,9 @@ class Receiver:
         if group.group_id != log_id:
             raise NotPermitted("it leads to another conversation than it says")
         self.enter(group, invitation.epoch, at, conversations.ACTIVE)
+        if self._db.get("lost_conversations"):
+            # Another copy of this profile may have come in and written there already.
+            conversations.update(self._db, log_id, stale=1)
         core.groups.use_up(ref)
         by = next(
             (

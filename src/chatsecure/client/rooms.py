@@ -19,7 +19,7 @@ class Rooms(Facade):
 
     def rooms(self) -> list[RoomLine]:
         """Our conversations, by name."""
-        states = (conversations.ACTIVE, conversations.JOINING, conversations.BROKEN)
+        states = (*conversations.LIVE, conversations.BROKEN)
         return [self._line(row) for row in conversations.everything(self._db, *states)]
 
     def room(self, target: str) -> RoomLine:

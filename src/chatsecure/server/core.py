@@ -111,6 +111,8 @@ class Core:
         )
         self.sessions: set[Session] = set()
         self.banned = {folded for folded, _, _ in store.read(lambda tx: tx.bans())}
+        self.generations: dict[bytes, int] = {}
+        """Devices whose profile was taken over by another copy since the start, and by which."""
         self.stopping = False
         self.runner: Runner | None = None
         """Set by the engine."""
@@ -208,6 +210,23 @@ class Core:
         if new and session.who is not None:
             self.stats.registrations += 1
             log.info("registered", extra={"user": session.who.name, "role": session.who.role.name})
+
+    def taken_over(self, session: Session, generation: int) -> None:
+        """A copy of a device's profile goes on alone: others of it are shut out."""
+        who = session.who
+        if who is None:
+            return
+        session.generation = max(generation, session.generation)
+        newest = max(generation, self.generations.get(who.device_id, 0))
+        self.generations[who.device_id] = newest
+        for other in list(self.sessions):
+            if (
+                other.who is not None
+                and other.who.device_id == who.device_id
+                and other.generation < newest
+            ):
+                error = accounts.moved(newest)
+                other.goodbye(error.code, str(error))
 
     # --- requests -----------------------------------------------------------------------------
 

@@ -48,6 +48,16 @@ def _put_key_packages(
     )
 
 
+def _take_over(core: "Core", session: "Session", request: int, message: m.TakeOver) -> None:
+    who, generation = _who(session), message.generation
+
+    def then(_: None) -> m.Ok:
+        core.taken_over(session, generation)
+        return m.Ok()
+
+    core.write(session, request, lambda tx: accounts.take_over(tx, who.device, generation), then)
+
+
 def _claim(core: "Core", session: "Session", request: int, message: m.ClaimKeyPackages) -> None:
     who = _who(session)
     if not core.claims.take(who.device_id, core.clock(), len(message.names)):
@@ -82,7 +92,7 @@ def _append(core: "Core", session: "Session", request: int, message: m.Append) -
 
     core.write(
         session, request, lambda tx: logs.append(tx, who, message, now, limits), then,
-        checks_first=message.kind is m.EntryKind.MESSAGE,
+        checks_first=message.kind in (m.EntryKind.MESSAGE, m.EntryKind.REJOIN),
     )  # fmt: skip
 
 
@@ -210,6 +220,7 @@ def _blob(core: "Core", session: "Session", request: int, message: m.Message) ->
 HANDLERS: dict[type[m.Message], Handler] = {
     m.GetUser: _get_user,
     m.ListUsers: _list_users,
+    m.TakeOver: _take_over,
     m.PutKeyPackages: _put_key_packages,
     m.ClaimKeyPackages: _claim,
     m.CreateLog: _create_log,

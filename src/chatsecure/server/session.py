@@ -21,7 +21,7 @@ from chatsecure.wire.connection import SERVER_ACCEPTS, Connection, State, encode
 from chatsecure.wire.errors import ChatSecureError, ErrorCode, ProtocolError, Refused
 
 from .hub import Sub
-from .rules.accounts import Welcome, check_applicant, login
+from .rules.accounts import Welcome, check_applicant, login, moved, take_over
 from .rules.who import Who
 from .store.base import StoreError, StoreFull, UserKey
 
@@ -93,6 +93,8 @@ class Session:
         self.address = address
         self.who: Who | None = None
         """Who it is, once logged in."""
+        self.generation = 0
+        """Which copy of the device's profile is at the other end."""
         self.present = False
         """Others see this connection as its user being online."""
         self.subs: dict[bytes, Sub] = {}
@@ -284,7 +286,7 @@ class Session:
                 context = self._context(m.LoginPurpose.LOGIN, message.device_id)
                 self.port.work(
                     lambda: core.store.read(lambda tx: login(tx, message, context)),
-                    lambda outcome: self._logged_in(request, message.present, outcome),
+                    lambda outcome: self._checked(request, message, outcome),
                 )
             else:
                 context = self._context(m.LoginPurpose.REGISTER, m.registration_subject(message))
@@ -294,6 +296,29 @@ class Session:
                 )
         except ChatSecureError as error:
             self._logged_in(request, message.present, error)
+
+    def _checked(self, request: int, message: m.Login, outcome: Welcome | Exception) -> None:
+        """A log-in is in order. If it is of a newer copy of the profile, that is kept first."""
+        self.generation = message.generation
+        if not isinstance(outcome, Welcome):
+            self._logged_in(request, message.present, outcome)
+            return
+        device, core = outcome.who.device, self.core
+        if message.mark:
+            core.quietly(lambda tx: tx.set_mark(device, message.mark))
+        if message.generation == outcome.generation:
+            self._logged_in(request, message.present, outcome)
+            return
+
+        def kept(failure: Exception | None) -> None:
+            self._logged_in(request, message.present, failure or outcome)
+            if failure is None:
+                core.taken_over(self, message.generation)
+
+        try:
+            core.store.write(lambda tx: take_over(tx, device, message.generation), kept)
+        except StoreError as error:
+            kept(error)
 
     def _context(self, purpose: m.LoginPurpose, subject: bytes) -> bytes:
         return m.login_context(
@@ -306,6 +331,11 @@ class Session:
             return
         if isinstance(outcome, Welcome) and outcome.who.folded in self.core.banned:
             outcome = Refused(ErrorCode.BANNED, "you are banned from this server")
+        if isinstance(outcome, Welcome):
+            newest = self.core.generations.get(outcome.who.device_id, 0)
+            if self.generation < newest:
+                # It took over while this log-in was looked at.
+                outcome = moved(newest)
         if isinstance(outcome, Exception):
             if not isinstance(outcome, ChatSecureError):
                 self.core.failed("a log-in failed", outcome)

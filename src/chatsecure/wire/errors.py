@@ -35,6 +35,7 @@ class ErrorCode(IntEnum):
     NAME_TAKEN = 13
     BAD_NAME = 14
     BAD_CERTIFICATE = 15
+    MOVED = 16
     NOT_FOUND = 20
     NOT_ALLOWED = 21
     STALE_EPOCH = 22
@@ -54,6 +55,7 @@ EXIT_CODES: dict[ErrorCode, int] = {
     ErrorCode.BAD_TOKEN: 4,
     ErrorCode.NAME_TAKEN: 4,
     ErrorCode.BAD_NAME: 2,
+    ErrorCode.MOVED: 4,
     ErrorCode.NOT_FOUND: 5,
     ErrorCode.NOT_ALLOWED: 4,
     ErrorCode.RATE: 4,

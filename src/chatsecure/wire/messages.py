@@ -40,6 +40,7 @@ Short = Annotated[str, Meta(max_length=200)]
 Certificate = Annotated[bytes, Meta(min_length=1, max_length=8192)]
 Signature = Annotated[bytes, Meta(min_length=1, max_length=1024)]
 Payload = Annotated[bytes, Meta(max_length=MAX_COMMIT_BYTES)]
+Mark = Annotated[bytes, Meta(max_length=32)]
 Ids = Annotated[list[Id], Meta(max_length=MAX_ROSTER_CHANGE)]
 
 
@@ -68,6 +69,8 @@ class EntryKind(IntEnum):
     """An application message by which a user's devices leave the roster."""
     INBOX = 4
     """A sealed item in a device's inbox."""
+    REJOIN = 5
+    """A device that cannot follow any more asks to be added anew."""
 
 
 class Role(IntEnum):
@@ -138,6 +141,10 @@ class Login(Message, frozen=True):
     """By the device key over `login_context(..., LOGIN)`."""
     present: bool = True
     """False for a short errand that others need not see as coming and going."""
+    generation: Count = 0
+    """Which copy of the device's profile this is: one smaller than another's before is refused."""
+    mark: Mark = b""
+    """Chosen for this log-in; the next one is told it."""
 
 
 class LoggedIn(Message, frozen=True):
@@ -149,6 +156,15 @@ class LoggedIn(Message, frozen=True):
     """One-time KeyPackages of this device that are still unclaimed on the server."""
     lobby: Id | None
     """The lobby's log, once there is one."""
+    mark: Mark = b""
+    """The mark of this device's log-in before this one: a profile that does not know it is old."""
+
+
+class TakeOver(Message, frozen=True):
+    """This copy of the device's profile goes on alone; copies of a smaller generation are shut out.
+    Answered by `Ok`."""
+
+    generation: Count
 
 
 # --- users and their keys --------------------------------------------------------------------
@@ -216,6 +232,8 @@ class PutKeyPackages(Message, frozen=True):
     """Publish KeyPackages of the logged-in device; a last-resort one replaces the former."""
 
     packages: Annotated[list[KeyPackageUpload], Meta(max_length=128)]
+    replace: bool = False
+    """All others of the device are dropped."""
 
 
 class ClaimKeyPackages(Message, frozen=True):
@@ -370,6 +388,10 @@ class LogState(Message, frozen=True):
     """The entry by which this device came in; it reads what follows. 0: from the start."""
     chain: Annotated[bytes, Meta(max_length=32)] = b""
     """The log's hash chain at `since` (see `chain.py`)."""
+    acked: Count = 0
+    """How far this device has confirmed to have the log."""
+    first: Count = 0
+    """The oldest entry that is kept; 0: none is."""
 
 
 class Subscribed(Message, frozen=True):
@@ -548,6 +570,7 @@ MESSAGES: dict[int, type[Message]] = {
     3: Register,
     4: Login,
     5: LoggedIn,
+    6: TakeOver,
     10: GetUser,
     11: User,
     12: ListUsers,

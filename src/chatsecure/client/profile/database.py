@@ -15,7 +15,7 @@ from sqlcipher3 import dbapi2 as sqlite
 
 from chatsecure.wire.errors import ChatSecureError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_MS = 20_000
 
 SCHEMA = """
@@ -179,12 +179,27 @@ CREATE TABLE file_devices(
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: dict[int, str] = {1: SCHEMA, 2: FILES_OF_BOTH_SIDES}
+COPIES = """
+ALTER TABLE conversations ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE marks(n INTEGER PRIMARY KEY, mark BLOB NOT NULL);
+CREATE TABLE rejoiners(
+  log_id BLOB NOT NULL, device_id BLOB NOT NULL, PRIMARY KEY(log_id, device_id)
+) WITHOUT ROWID;
+"""
+"""What an old copy of a profile is known by, and who asked to be added anew."""
+
+MIGRATIONS: dict[int, str] = {1: SCHEMA, 2: FILES_OF_BOTH_SIDES, 3: COPIES}
 """What brings the schema from version n-1 to n; each runs in one transaction."""
 
 
 class ProfileError(ChatSecureError):
     """The profile cannot be opened or used."""
+
+
+class ProfileMoved(ProfileError):
+    """The profile was exported and is out of use here."""
+
+    exit_code = 4
 
 
 class Database:
@@ -200,6 +215,9 @@ class Database:
 
     def __init__(self, path: Path, key: bytes) -> None:
         self._depth = 0
+        self._path, self._key = path, key
+        self.allow_moved = True
+        """Also writes to a profile that was exported and is out of use here."""
         self.on_rollback: list[Callable[[], None]] = []
         """Called after a transaction was undone."""
         self.on_commit: list[Callable[[], None]] = []
@@ -224,6 +242,40 @@ class Database:
         except ProfileError:
             self._connection.close()
             raise
+        self.allow_moved = False
+
+    def check_moved(self) -> None:
+        """Refuse a profile that was exported.
+
+        Raises:
+            ProfileMoved: its keys are in use elsewhere.
+        """
+        found = None if self.allow_moved else self.get("moved")
+        if found is not None:
+            raise ProfileMoved(
+                f"this profile was exported to {found} and is out of use here",
+                hint="import that file where you go on, or chatsecure profile take-over",
+            )
+
+    def copy_to(self, target: Path) -> None:
+        """A copy of what is on disk, under the same key, in an empty file; also in a transaction,
+        of what was before it."""
+        connection = sqlite.connect(str(self._path), isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
+            connection.execute("VACUUM INTO ?", (str(target),))
+        finally:
+            connection.close()
+
+    @contextmanager
+    def opened_copy(self, path: Path) -> Iterator[Any]:
+        """A copy made by `copy_to`, as a bare connection."""
+        connection = sqlite.connect(str(path), isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
+            yield connection
+        finally:
+            connection.close()
 
     def _migrate(self) -> None:
         version = self.value("PRAGMA user_version")
@@ -253,6 +305,7 @@ class Database:
 
         Raises:
             ProfileError: the disk is full or the file cannot be written; nothing was changed.
+            ProfileMoved: another process has exported the profile.
         """
         if self._depth:
             self._depth += 1
@@ -267,6 +320,7 @@ class Database:
             raise _unwritable(error) from None
         self._depth = 1
         try:
+            self.check_moved()
             yield
             self._connection.execute("COMMIT")
         except BaseException as error:

@@ -61,11 +61,14 @@ def exists(folder: Path) -> bool:
     return (folder / DATABASE).exists() and (folder / "profile.json").exists()
 
 
-def open_profile(folder: Path, ask: Callable[[], str | None] = lambda: None) -> Profile:
+def open_profile(
+    folder: Path, ask: Callable[[], str | None] = lambda: None, *, moved: bool = False
+) -> Profile:
     """Open a profile.
 
     Args:
         ask: gives the passphrase, or None where there is none to be had.
+        moved: also where it was exported and is out of use.
 
     Raises:
         NoProfile: there is none: join first.
@@ -76,6 +79,12 @@ def open_profile(folder: Path, ask: Callable[[], str | None] = lambda: None) -> 
             f"there is no profile in {folder}", hint="join a server first: chatsecure join"
         )
     profile = Profile(folder, Database(folder / DATABASE, keys.get_key(folder, ask)))
+    profile.db.allow_moved = moved
+    try:
+        profile.db.check_moved()
+    except ProfileError:
+        profile.close()
+        raise
     if profile.db.get("name") is None:
         profile.close()
         raise NoProfile(f"the profile in {folder} was never finished", hint="join again")

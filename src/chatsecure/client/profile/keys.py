@@ -67,7 +67,9 @@ def make_key(folder: Path, passphrase: str | None) -> bytes:
             "key": "passphrase",
             "salt": _text(salt),
             "nonce": _text(nonce),
-            "wrapped": _text(_cipher(passphrase, salt).encrypt(nonce, key, b"chatsecure profile")),
+            "wrapped": _text(
+                passphrase_cipher(passphrase, salt).encrypt(nonce, key, b"chatsecure profile")
+            ),
         }
     elif _keep_in_keyring(name := secrets.token_hex(8), key):
         data |= {"key": "keyring", "name": name}
@@ -118,7 +120,9 @@ def _from_passphrase(data: dict[str, Any], passphrase: str | None) -> bytes:
         salt, nonce, wrapped = (
             base64.b64decode(data[name]) for name in ("salt", "nonce", "wrapped")
         )
-        key: bytes = _cipher(passphrase, salt).decrypt(nonce, wrapped, b"chatsecure profile")
+        key: bytes = passphrase_cipher(passphrase, salt).decrypt(
+            nonce, wrapped, b"chatsecure profile"
+        )
     except (KeyError, ValueError):
         raise ProfileError("the profile is damaged: profile.json makes no sense") from None
     except InvalidTag:
@@ -126,7 +130,8 @@ def _from_passphrase(data: dict[str, Any], passphrase: str | None) -> bytes:
     return key
 
 
-def _cipher(passphrase: str, salt: bytes) -> Any:
+def passphrase_cipher(passphrase: str, salt: bytes) -> Any:
+    """AES-256-GCM under a key from a passphrase."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 

@@ -45,12 +45,15 @@ class Welcome:
     who: Who
     reply: m.LoggedIn
     new: bool = False
+    generation: int = 0
+    """Of the device's profile, as it was before this log-in."""
 
 
 def _welcome(tx: Tx, user: UserRow, device: DeviceRow, *, new: bool = False) -> Welcome:
     who = Who(user.key, device.key, device.device_id, user.name, user.folded, user.role)
-    reply = m.LoggedIn(user.name, user.role, tx.key_packages_left(device.key), tx.lobby())
-    return Welcome(who, reply, new)
+    left = tx.key_packages_left(device.key)
+    reply = m.LoggedIn(user.name, user.role, left, tx.lobby(), device.mark)
+    return Welcome(who, reply, new, device.generation)
 
 
 # --- registration ------------------------------------------------------------------------------
@@ -175,7 +178,23 @@ def login(tx: Tx, message: m.Login, context: bytes) -> Welcome:
         verify_login(device.public_key, context, message.signature)
     except CryptoError as error:
         raise Refused(ErrorCode.BAD_LOGIN, str(error)) from None
+    if message.generation < device.generation:
+        raise moved(device.generation)
     return _welcome(tx, user, device)
+
+
+def moved(generation: int) -> Refused:
+    """This copy of a profile is not the one in use any more."""
+    return Refused(
+        ErrorCode.MOVED,
+        "this copy of the profile is out of use: another copy of it has taken over",
+        generation.to_bytes(8, "big"),
+    )
+
+
+def take_over(tx: Tx, device: DeviceKey, generation: int) -> None:
+    """A copy of a device's profile goes on alone."""
+    tx.set_generation(device, generation)
 
 
 # --- tokens ------------------------------------------------------------------------------------
@@ -254,6 +273,8 @@ def list_users(tx: Tx, after: str, online: Container[UserKey]) -> m.Users:
 
 def put_key_packages(tx: Tx, who: Who, message: m.PutKeyPackages, limits: ServerLimits) -> m.Ok:
     """Publish KeyPackages of this device."""
+    if message.replace:
+        tx.drop_key_packages(who.device)
     for package in message.packages:
         tx.put_key_package(who.device, package.ref, package.data, package.last_resort)
     if tx.key_packages_left(who.device) > limits.key_packages:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from chatsecure.names import fold_name
 from chatsecure.server.limits import ServerLimits
-from chatsecure.server.store.base import INBOX_KIND, DeviceRow, LogRow, Tx, UserKey
+from chatsecure.server.store.base import INBOX_KIND, DeviceRow, Interval, LogRow, Tx, UserKey
 from chatsecure.wire import messages as m
 from chatsecure.wire.chain import chain_next
 from chatsecure.wire.errors import ErrorCode, Refused
@@ -28,6 +28,8 @@ MAX_INBOX_UNREAD = 10_000
 """Invitations a device may have waiting."""
 _NOTHING = m.CommitPart(m.RosterChange())
 _MOVES = frozenset({m.EntryKind.COMMIT, m.EntryKind.JOIN})
+_PLAIN = frozenset({m.EntryKind.MESSAGE, m.EntryKind.REJOIN})
+"""What changes neither roster nor epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +112,20 @@ def log_state(tx: Tx, log: LogRow, who: Who) -> m.LogState:
     last = intervals[-1] if intervals else None
     if last is None:
         return m.LogState(log.log_id, m.LogKind(log.kind), log.epoch, log.head, log.head)
+    return _state(tx, log, last)
+
+
+def _state(tx: Tx, log: LogRow, last: Interval) -> m.LogState:
     head = log.head if last.until is None else last.until
-    return m.LogState(log.log_id, m.LogKind(log.kind), log.epoch, head, last.since, last.chain)
+    return m.LogState(
+        log.log_id, m.LogKind(log.kind), log.epoch, head, last.since, last.chain, last.acked,
+        tx.first_entry(log.key, head),
+    )  # fmt: skip
 
 
 def log_states(tx: Tx, who: Who) -> list[m.LogState]:
     """All conversations this device is in, or has not read to its end."""
-    return [
-        m.LogState(
-            log.log_id, m.LogKind(log.kind), log.epoch,
-            log.head if last.until is None else last.until, last.since, last.chain,
-        )
-        for log, last in tx.logs_of(who.device)
-    ]  # fmt: skip
+    return [_state(tx, log, last) for log, last in tx.logs_of(who.device)]
 
 
 def _devices(
@@ -151,7 +154,7 @@ def append(tx: Tx, who: Who, message: m.Append, now: int, limits: ServerLimits) 
     log = tx.log(message.log_id)
     if log is None or log.kind == INBOX_KIND:
         raise no_log()
-    if message.kind is m.EntryKind.MESSAGE:
+    if message.kind in _PLAIN:
         return _append_message(tx, who, log, message, now)
     _check_shape(message)
     earlier = tx.appended(log.key, who.device_id, message.append_id)
@@ -205,7 +208,7 @@ def _check_shape(message: m.Append) -> None:
         raise Refused(
             ErrorCode.TOO_LARGE, f"a message is at most {m.MAX_PAYLOAD_BYTES} bytes, encrypted"
         )
-    if message.kind is m.EntryKind.MESSAGE and message.commit is not None:
+    if message.kind in _PLAIN and message.commit is not None:
         raise Refused(ErrorCode.MALFORMED, "a message changes no roster")
 
 

@@ -12,7 +12,10 @@ _USER = (
     "SELECT key, name, folded, identity, sealing, list_body, list_signature, fingerprint, role,"
     " created_at FROM users "
 )
-_DEVICE = "SELECT key, user, device_id, certificate, public_key, last_seen FROM devices "
+_DEVICE = (
+    "SELECT key, user, device_id, certificate, public_key, last_seen, generation, mark"
+    " FROM devices "
+)
 
 
 def _user(row: Sequence[Any]) -> UserRow:
@@ -110,6 +113,17 @@ class AccountTables:
         """A device went offline."""
         self.db.execute("UPDATE devices SET last_seen = ? WHERE key = ?", (at, device))
 
+    def set_generation(self, device: DeviceKey, generation: int) -> None:
+        """Another copy of the device's profile goes on; never backwards."""
+        self.db.execute(
+            "UPDATE devices SET generation = max(generation, ?) WHERE key = ?",
+            (generation, device),
+        )
+
+    def set_mark(self, device: DeviceKey, mark: bytes) -> None:
+        """A device has logged in."""
+        self.db.execute("UPDATE devices SET mark = ? WHERE key = ?", (mark, device))
+
     def bans(self) -> list[tuple[str, str, int]]:
         """Folded name, name and time of each ban."""
         return self.db.execute("SELECT folded, name, at FROM bans ORDER BY folded").fetchall()
@@ -180,6 +194,11 @@ class AccountTables:
             "INSERT OR IGNORE INTO key_packages(device, ref, data, last_resort) VALUES(?, ?, ?, ?)",
             (device, ref, data, int(last_resort)),
         )
+
+    def drop_key_packages(self, device: DeviceKey) -> None:
+        """No KeyPackage of this device is given to anybody any more."""
+        self.db.execute("DELETE FROM key_packages WHERE device = ? AND last_resort = 1", (device,))
+        self.db.execute("UPDATE key_packages SET data = NULL WHERE device = ?", (device,))
 
     def take_key_package(self, device: DeviceKey) -> bytes | None:
         """A one-time KeyPackage, which nobody gets again, or the last-resort one."""

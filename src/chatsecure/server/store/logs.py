@@ -193,6 +193,14 @@ class LogTables:
             )  # fmt: skip
         return found, False
 
+    def first_entry(self, log: LogKey, upto: int) -> int:
+        """The oldest entry that is kept, up to this one; 0: none is."""
+        row = self.db.execute(
+            "SELECT key FROM entries WHERE key > ? AND key <= ? ORDER BY key LIMIT 1",
+            (log << SEQ_BITS, log << SEQ_BITS | upto),
+        ).fetchone()
+        return 0 if row is None else row[0] & ((1 << SEQ_BITS) - 1)
+
     # --- rosters ------------------------------------------------------------------------------
 
     def is_member(self, log: LogKey, device: DeviceKey) -> bool:

@@ -64,4 +64,8 @@ STEPS: tuple[str, ...] = (
         WITHOUT ROWID;
     CREATE INDEX blobs_user ON blobs(user);
     """,
+    """
+    ALTER TABLE devices ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE devices ADD COLUMN mark BLOB NOT NULL DEFAULT x'';
+    """,
 )

@@ -1,0 +1,1 @@
+"""What must hold when machines, disks, networks and people do their worst."""

@@ -1,0 +1,28 @@
+"""The fixtures of the system tests, for faults.
+
+What only a client does is tried with one engine; the tests of the server's own faults name both.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from system.conftest import Server, met, start_server, three, world
+
+__all__ = ["met", "server", "three", "world"]
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A server; with `three`, a copy of one that three people have joined."""
+    if "three" in request.fixturenames:
+        old: Server = request.getfixturevalue("met")
+        shutil.copytree(old.data.parent, tmp_path, dirs_exist_ok=True)
+        server = start_server(tmp_path / "server", "events", old.address, owner=False)
+    else:
+        server = start_server(tmp_path / "server", "events")
+    yield server
+    if server.process.poll() is None:
+        server.stop()
