@@ -79,7 +79,7 @@ class Receiver:
                 if row.cursor is None:
                     chain = log.chain or (chain_start(log.log_id) if log.since == 0 else b"")
                     conversations.update(self._db, log.log_id, cursor=log.since, chain=chain)
-                elif log.acked > row.cursor:
+                elif log.acked > max(row.cursor, log.since):
                     stale.noticed_in(core, row.log_id)
                     self._skip(row, log)
                 elif log.head < asked.get(log.log_id, 0):
