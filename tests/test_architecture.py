@@ -45,6 +45,7 @@ ALSO: dict[str, set[str]] = {
     "cli/runbot.py": {"bot"},
     "cli/main.py": {"demo", "tui", "gui"},
     "demo/windows.py": {"tui", "gui"},
+    "demo/__init__.py": {"tui"},
 }
 """Modules that start other parts."""
 SERVER_CRYPTO = {"certificates", "errors", "credentials"}

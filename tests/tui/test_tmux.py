@@ -61,6 +61,11 @@ class Tmux:
             time.sleep(0.05)
         return text
 
+    def end(self) -> None:
+        """End it with all that runs in it."""
+        command = ["tmux", "-L", self.name, "kill-server"]
+        subprocess.run(command, check=False, capture_output=True)
+
     def sees(self, who: str, words: str) -> str:
         """Wait until words stand on the screen."""
         return self.until(who, lambda text: words in text, f"{words!r} is not there")
@@ -70,7 +75,7 @@ class Tmux:
 def tmux(running: Server, stopped: Path) -> Iterator[Tmux]:
     tmux = Tmux(stopped)
     yield tmux
-    subprocess.run(["tmux", "-L", tmux.name, "kill-server"], check=False, capture_output=True)
+    tmux.end()
 
 
 def test_two_chat_on_a_wide_and_on_a_narrow_screen(tmux: Tmux) -> None:

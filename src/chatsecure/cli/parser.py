@@ -268,6 +268,12 @@ def _gui(parser: argparse.ArgumentParser) -> None:
     add("--follow", action="store_true", help=_("show what is said, until you do something"))
 
 
+def _tui(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--follow", action="store_true", help=_("show what is said, until you do something")
+    )
+
+
 def _demo(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--faces", choices=("auto", "gui", "tui", "none"), default="auto", help=_("what to open"))
@@ -485,6 +491,7 @@ COMMANDS = (
         "tui",
         _n("chat on the terminal's full screen"),
         "tui.start:tui",
+        _tui,
         example="tui",
         more=_n(
             "Conversations, people, search, files; by keys and mouse, over SSH and in tmux.\n"

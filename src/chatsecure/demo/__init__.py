@@ -1,7 +1,7 @@
 """`chatsecure demo`: a server and three people on this computer play a short scene.
 
 The people, the scene and its checks are in `scene.py`, the server and the search of it in
-`server.py`, the windows that stay with the person in `windows.py`.
+`server.py`, the windows that stay with the person in `windows.py` (panes of tmux: `tui/panes.py`).
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from chatsecure.cli.output import Output
+from chatsecure.tui.panes import Panes
 
 from .scene import SCENE_STEPS, Scene, play, three
 from .server import Server, running_server, search_server, show_server
@@ -43,13 +44,14 @@ async def _demo(folder: Path, output: Output, faces: str, *, show: bool) -> int:
         "Ctrl-C ends it and deletes everything"
     )
     with running_server(folder / "server", folder / "server.log") as server:
-        windows = Windows(folder, faces)
+        windows = Panes(folder) if faces == "tui" else Windows(folder, faces)
         try:
             good = await _scene(folder, server, windows, output, show=show)
             output.notice(f"demo: {good} of {SCENE_STEPS} steps as they should be")
             if windows.faces != "none":
+                what = "panes" if faces == "tui" else "windows"
                 output.notice(
-                    "the windows are yours now: type in any of them. /help lists the commands. "
+                    f"the {what} are yours now: type in any of them. /help lists the commands. "
                     "The demo ends when they are closed."
                 )
                 await windows.ended()
@@ -60,12 +62,16 @@ async def _demo(folder: Path, output: Output, faces: str, *, show: bool) -> int:
 
 
 async def _scene(
-    folder: Path, server: Server, windows: Windows, output: Output, *, show: bool
+    folder: Path, server: Server, windows: Windows | Panes, output: Output, *, show: bool
 ) -> int:
     """Play the scene and search the server; gives how many steps were as they should be."""
     async with three(folder, server) as people:
         await windows.open(*people)
-        opened = f"        {len(windows)} windows opened" if len(windows) else ""
+        opened = (
+            f"        {len(windows)} {'panes' if windows.faces == 'tui' else 'windows'} opened"
+            if len(windows)
+            else ""
+        )
         output.notice(
             f"  server {server.address} | alice student | bob student | mara manager{opened}"
         )

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from chatsecure.cli.output import Output, is_terminal
-from chatsecure.wire.errors import ChatSecureError, Usage
+from chatsecure.tui.panes import in_tmux
+from chatsecure.wire.errors import ChatSecureError
 
 PAUSE_S = 0.8
 """Between the steps, so that a person can follow."""
@@ -20,15 +21,13 @@ PEOPLE = ("alice", "bob", "mara")
 
 
 def choose_faces(asked: str, output: Output) -> str:
-    """What is opened: `gui`, or `none` for the scene as text.
+    """What is opened: `gui`, `tui` for panes of tmux, or `none` for the scene as text.
 
     Raises:
         ChatSecureError: it was asked for and is not possible here.
     """
-    if asked == "tui":
-        raise Usage("the demo opens no tui yet", hint="chatsecure demo --faces none plays it")
-    if asked == "none":
-        return "none"
+    if asked in ("none", "tui"):
+        return asked
     if asked == "auto" and (output.json or not is_terminal(sys.stderr)):
         # Nobody looks: a script must not wait for windows to be closed.
         return "none"
@@ -37,7 +36,7 @@ def choose_faces(asked: str, output: Output) -> str:
     except ChatSecureError:
         if asked == "gui":
             raise
-        return "none"
+        return "tui" if in_tmux() else "none"
     return "gui"
 
 

@@ -50,7 +50,7 @@ class ChatApp(App[int]):
         *bindings(NUMBERS, priority=True),
     ]
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, following: bool = False) -> None:
         self.client = client
         self.palette = chosen(client.setting("theme") or "auto")
         teach_meta_keys()
@@ -66,6 +66,8 @@ class ChatApp(App[int]):
             "people": Rows(lambda: self.palette, self._draw_people, id="people"),
             **{name: Plain(id=name) for name in ("head", "banner", "about")},
         }
+        self.following = following
+        """Go where something is said, until the person does something."""
         self.members: list[MemberLine] = []
         self.offers = ""
         """What Tab may complete to, for the line under the conversation."""
@@ -116,6 +118,12 @@ class ChatApp(App[int]):
         self.refresh_css(animate=False)
         self.history.restyle()
         self.ears.soon(side=True, people=True)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and clicks end the following."""
+        if isinstance(event, events.Key | events.MouseDown):
+            self.following = False
+        await super().on_event(event)
 
     def on_mount(self) -> None:
         """Open where the person left, and listen."""

@@ -151,6 +151,8 @@ class Ears:
     def _arrived(self, event: MessageEvent | FileEvent) -> None:
         app, target = self.app, event.conversation or ""
         self._typing.get(target, {}).pop(event.sender or "", None)
+        if app.following and target != app.target and not app.over:
+            app.open(target)
         if app.app_focus and target == app.target and app.history.at_newest:
             return
         self._ring = self._ring or app.client.notable(event)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +67,8 @@ class Panes:
         variables = [word for pair in self._settings.items() for word in ("-e", "=".join(pair))]
         return await _tmux(
             "split-window", "-d", "-P", "-F", "#{pane_id}", "-t", self._here, *variables,
-            sys.executable, "-m", "chatsecure", "--profile", str(self._folder / name), "tui",
+            sys.executable, "-m", "chatsecure", "--profile", str(self._folder / name),
+            "tui", "--follow",
         )  # fmt: skip
 
     async def _ready(self, pane: str) -> None:
@@ -96,10 +98,11 @@ class Panes:
             self._open = {name: pane for name, pane in self._open.items() if pane in there}
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close them all."""
-        for name in list(self._open):
-            await self.shut(name)
+        for pane in self._open.values():
+            # The demo ends: nothing else waits for this.
+            subprocess.run(["tmux", "kill-pane", "-t", pane], capture_output=True, check=False)
 
 
 async def _tmux(*arguments: str) -> str:

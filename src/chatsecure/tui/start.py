@@ -11,7 +11,7 @@ from chatsecure.cli.output import Output, is_terminal
 from chatsecure.wire.errors import Usage
 
 
-def tui(args: Namespace, output: Output) -> int:  # noqa: ARG001 - the handlers' signature
+def tui(args: Namespace, output: Output) -> int:
     """`chatsecure tui`.
 
     Raises:
@@ -19,16 +19,16 @@ def tui(args: Namespace, output: Output) -> int:  # noqa: ARG001 - the handlers'
     """
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
         raise Usage("the terminal client needs a terminal", hint="chatsecure cli works in a pipe")
-    return session.run(_run(output))
+    return session.run(_run(output, following=args.follow))
 
 
-async def _run(output: Output) -> int:
+async def _run(output: Output, *, following: bool) -> int:
     from .app import ChatApp
 
     ended = asyncio.Event()
     end_on_sigterm(ended)
     async with session.running(output) as client:
-        app = ChatApp(client)
+        app = ChatApp(client, following=following)
 
         async def end() -> None:
             await ended.wait()
