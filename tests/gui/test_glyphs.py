@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatsecure.client import emoji
@@ -115,6 +115,7 @@ def test_a_paragraph_from_right_to_left_is_cut_in_lines_that_fit(root: tk.Tk) ->
     assert all(image.width() <= 312 for image, _part in drawn)
 
 
+@settings(deadline=None)  # a font is looked up when a script first comes
 @given(MIXED)
 def test_any_paragraph_can_be_cut(text: str) -> None:
     assert text == "" or "".join(CUT(text)) == text

@@ -350,6 +350,15 @@ def test_the_keys_choose_a_message_and_act_on_it(shown: Shown) -> None:
     assert shown.history.selected() is None
 
 
+def test_a_very_long_message_is_shown_in_part_until_asked_for(shown: Shown) -> None:
+    shown.open([talk.line(1, "bob", "word " * 3000 + "the end")])
+    assert "the end" not in shown.words()
+    shown.click("Show all of it")
+    assert "the end" in shown.words()
+    shown.click("Show less")
+    assert "the end" not in shown.words()
+
+
 def test_found_words_are_marked(shown: Shown) -> None:
     shown.open(talk.everything())
     assert shown.history.find("HELLO") == 2

@@ -33,6 +33,8 @@ _SHAPED = (
     "\U00011000-\U00011fff"
 )
 _MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
+_WORD = re.compile(r"\S{1,24}\s*|\s+")
+"""What a line is broken behind; a longer word may be cut, or it would take long."""
 _STRIKE = 109
 """The one size of bitmap in the usual colour font."""
 X11 = sys.platform not in ("win32", "darwin")
@@ -156,9 +158,7 @@ class Glyphs:
 
     def _breaks(self, text: str, inks: list[Ink], font: str, width: int) -> list[int]:
         ends, start, at, used = [], 0, 0, 0.0
-        for word in re.findall(r"\S*\s*", text):
-            if not word:
-                continue
+        for word in _WORD.findall(text):
             pieces = self._pieces(word.rstrip(), inks[at : at + len(word)], font, "rtl")
             bare = sum(piece.width for piece in pieces)
             if used and used + bare > width:

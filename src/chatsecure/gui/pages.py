@@ -13,6 +13,8 @@ from .entries import Entry, entries, folds
 from .paint import Mark, Painter
 
 MAX_LINES = 600
+_SPARE = 60
+"""So many more are taken out at once, so that not each new line moves all the others."""
 _REACH_BACK = 50
 """Our newest message is looked for among so many entries."""
 
@@ -35,8 +37,7 @@ class Pages:
         self.painter.last_mine = _last_mine(lines)
         self.marked = dict.fromkeys(self.marked)
         with Writing(self.text):
-            self._take(0, len(self.entries))
-            self.text.delete("1.0", "end")
+            self._clear()
             self._place(entries(lines) if lines else [Entry([intro])], 0)
 
     def begin(self, intro: HistoryLine) -> None:
@@ -203,6 +204,14 @@ class Pages:
             self.painter.remove(entry)
         del self.entries[start:end]
 
+    def _clear(self) -> None:
+        """As `_take` of all, in few steps."""
+        self.text.delete("1.0", "end")
+        self.painter.forget(self.entries)
+        self.entries = []
+        self._by_tag.clear()
+        self._by_id.clear()
+
     def _again(self, where: int) -> None:
         """Draw one entry anew: it, or what stands above it, has changed."""
         if where >= len(self.entries):
@@ -236,7 +245,8 @@ class Pages:
         self._place(found, len(self.entries))
 
     def _over(self) -> int:
-        return sum(len(entry.lines) for entry in self.entries) - MAX_LINES
+        over = sum(len(entry.lines) for entry in self.entries) - MAX_LINES
+        return over + _SPARE if over > 0 else 0
 
     def _trim_end(self) -> None:
         over, cut = self._over(), len(self.entries)

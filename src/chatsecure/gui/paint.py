@@ -27,6 +27,8 @@ from .theme import Theme
 
 QUOTED_SIGNS = 90
 _LONG_WORD = 20
+MAX_SIGNS, MAX_ROWS = 3000, 40
+"""A longer message is shown in part, until the rest is asked for."""
 
 
 @dataclass(slots=True)
@@ -105,10 +107,17 @@ class Painter:
         found = self.text.tag_ranges(entry.tag)
         if found:
             self.text.delete(found[0], found[-1])
-        self.text.tag_delete(entry.tag, *entry.tags)
-        for tag in entry.tags:
+        self.forget([entry])
+
+    def forget(self, gone: list[Entry]) -> None:
+        """Drop the tags and pictures of entries whose text is gone."""
+        tags = [tag for entry in gone for tag in (entry.tag, *entry.tags)]
+        if tags:
+            self.text.tag_delete(*tags)
+        for tag in tags:
             self.actions.pop(tag, None)
-        entry.images.clear()
+        for entry in gone:
+            entry.images.clear()
 
     def _is_new(self, entry: Entry, before: HistoryLine | None) -> bool:
         if self.new_at is None:
@@ -332,7 +341,8 @@ class Painter:
                 self._picture(photo, ("body",), words=found.group(), padx=self.theme.px(1))
             self._end(line, ("body",))
             return
-        blocks = markup.parse(line.text, line.mentions, self.me)
+        words = line.text if self._entry.open else _beginning(line.text)
+        blocks = markup.parse(words, line.mentions, self.me)
         for number, block in enumerate(blocks):
             last = number == len(blocks) - 1
             if block.kind == "code":
@@ -344,6 +354,10 @@ class Painter:
         if not blocks:
             self._first()
             self._end(line, ("body",))
+        if len(_beginning(line.text)) < len(line.text):
+            told = _("Show less") if self._entry.open else _("Show all of it")
+            self._say(told, "body", "link", self._acting("fold", self._entry))
+            self._say("\n", "body")
 
     def _block(self, line: HistoryLine, block: markup.Block, *, last: bool) -> None:
         kind = {"text": "body", "item": f"item{block.depth}"}.get(block.kind, block.kind)
@@ -496,6 +510,13 @@ class Painter:
                 action=("reaction", (line, sign)),
             )  # fmt: skip
         self._say("\n", "chips")
+
+
+def _beginning(text: str) -> str:
+    """As much of a text as is shown before it is asked for."""
+    cut = text[:MAX_SIGNS]
+    rows = cut.split("\n", MAX_ROWS)
+    return "\n".join(rows[:MAX_ROWS]) if len(rows) > MAX_ROWS else cut
 
 
 def _rows(spans: tuple[markup.Span, ...]) -> list[list[markup.Span]]:
