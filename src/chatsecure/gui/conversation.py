@@ -194,15 +194,11 @@ class ConversationView(ttk.Frame):
         session.bridge.ask(read, done, failed)
 
     def _take(self, changed: list[HistoryLine], new: list[HistoryLine]) -> None:
-        for line in changed:
-            if line.id in self._known:
-                self.history.update_line(line)
+        # What was queued before has its place now.
+        self.history.update_lines([line for line in (*changed, *new) if line.id in self._known])
         fresh = []
         for line in new:
-            if line.id in self._known:
-                # It was queued before; now it has its place.
-                self.history.update_line(line)
-            else:
+            if line.id not in self._known:
                 fresh.append(line)
             self._known[line.id] = line.n
             self._newest = max(self._newest, line.n)

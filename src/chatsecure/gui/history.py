@@ -195,13 +195,27 @@ class History(ttk.Frame):
 
     def update_line(self, line: HistoryLine) -> None:
         """A line has changed: its state, text, reactions or file."""
-        entry = self._pages.by_id(line.id)
-        if entry is None:
-            return
-        entry.lines = [line if old.id == line.id else old for old in entry.lines]
-        if line.file_state not in _GOING:
-            self._painter.done.pop(line.id, None)
-        self._redraw([entry])
+        self.update_lines([line])
+
+    def update_lines(self, lines: list[HistoryLine]) -> None:
+        """As `update_line`, for many at once."""
+        anew = []
+        for line in lines:
+            entry = self._pages.by_id(line.id)
+            if entry is None:
+                continue
+            old = next(old for old in entry.lines if old.id == line.id)
+            entry.lines = [line if one is old else one for one in entry.lines]
+            if line.file_state not in _GOING:
+                self._painter.done.pop(line.id, None)
+            same = self._painter.looks_same(old, line)
+            if self._painter.last_mine == old.n:
+                # What was queued has another place once it is stored.
+                self._painter.last_mine = line.n
+            if not same:
+                anew.append(entry)
+        if anew:
+            self._redraw(anew)
 
     def progress(self, id_: str, done: int, size: int) -> None:
         """So many bytes of a file are here or sent."""

@@ -85,8 +85,9 @@ class Pages:
     def redraw(self, some: list[Entry]) -> None:
         """Draw entries anew where they stand."""
         with Writing(self.text), Steady(self.text):
+            wanted = {id(entry) for entry in some}
             for where, entry in enumerate(self.entries):
-                if entry in some:
+                if id(entry) in wanted:
                     self._again(where)
 
     def mark(self, tag: str, entry: Entry | None) -> None:

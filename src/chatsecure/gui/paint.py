@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -118,6 +118,17 @@ class Painter:
             self.actions.pop(tag, None)
         for entry in gone:
             entry.images.clear()
+
+    def looks_same(self, old: HistoryLine, line: HistoryLine) -> bool:
+        """Whether a changed line need not be drawn anew; receipts come many at a time."""
+        still = replace(
+            line, n=old.n, seq=old.seq, people=old.people, delivered=old.delivered, read=old.read
+        )
+        if still != old:
+            return False
+        before, after = entries.reach(old), entries.reach(line)
+        told = self.last_mine in (old.n, line.n)
+        return not line.mine or (before == after if told else before[0] == after[0])
 
     def _is_new(self, entry: Entry, before: HistoryLine | None) -> bool:
         if self.new_at is None:
