@@ -42,6 +42,30 @@ def test_whoever_leaves_forgets_who_else_was_leaving() -> None:
     holds((3000, "bob", "leave", "#den"), (3000, "cat", "leave", "#den"))
 
 
+def test_leaving_ends_when_somebody_else_was_faster() -> None:
+    # It waited for the conversation to be caught up, where there was nothing to catch up any more.
+    holds(
+        (2000, "server", "server-kill", 3000),
+        (3700, "ann", "remove", "#den", "bob"),
+        (4800, "bob", "leave", "#den"),
+    )
+
+
+def test_an_invitation_that_comes_before_one_s_own_leaving_is_read_is_taken() -> None:
+    # It was kept for the time after a removal only.
+    holds(
+        (774, "bob", "say", "#den", 3),
+        (1307, "cat", "kill-at-commit", 11, True, 169),
+        (6454, "bob", "remove", "#den", "cat"),
+        (6454, "cat", "say", "#den", 1),
+        (6454, "cat", "leave", "#den"),
+        (6454, "ann", "add", "#den", "cat"),
+        (10163, "bob", "say", "#den", 1),
+        mood="far",
+        seed=305,
+    )
+
+
 def test_no_member_is_left_behind_by_a_change_that_the_log_s_time_forbids() -> None:
     # One clock an hour ahead withdrew somebody's link as expired; all others ignored that change.
     holds(

@@ -130,7 +130,14 @@ def leave(core: Core, log_id: bytes) -> Flow[None]:
     Raises:
         NotPermitted: the room would be left without an owner.
     """
-    yield Until(lambda: core.ready(log_id), what="the conversation could not be caught up")
+
+    def gone() -> bool:
+        row = conversations.get(core.db, log_id)
+        return row is None or row.state != conversations.ACTIVE
+
+    yield Until(
+        lambda: gone() or core.ready(log_id), what="the conversation could not be caught up"
+    )
     with core.db.transaction():
         row = conversations.get(core.db, log_id)
         if row is None or row.state != conversations.ACTIVE:
@@ -153,11 +160,6 @@ def leave(core: Core, log_id: bytes) -> Flow[None]:
         signature = sign_with_device(bytes(core.db.get("device_seed")), statement)
         core.outbox.queue(log_id, Leave(signature), kind=m.EntryKind.LEAVE)
     core.outbox.pump()
-
-    def gone() -> bool:
-        row = conversations.get(core.db, log_id)
-        return row is None or row.state != conversations.ACTIVE
-
     yield Until(gone, what="leaving was not confirmed")
 
 
