@@ -1,5 +1,5 @@
 # What a newcomer needs: `make demo` and `make test`. Everything goes into the tree's own .venv.
-.PHONY: help setup demo test lint format wheel clean
+.PHONY: help setup demo test simulate lint format wheel clean
 
 RUN = .venv/bin
 PYTEST_FLAGS ?= -n 2
@@ -16,6 +16,12 @@ demo: setup ## a server and three people on this computer
 test: setup ## all tests, with real servers and clients on loopback
 	@tools/system-packages
 	$(RUN)/python -m pytest $(PYTEST_FLAGS)
+
+SEEDS ?= 100000
+START ?= 0
+
+simulate: setup ## many simulated schedules of faults (SEEDS=100000 START=0)
+	$(RUN)/python -m tests.simulation --seeds $(SEEDS) --start $(START)
 
 lint: setup ## format, rules and types of Python and Rust
 	$(RUN)/ruff format --check .

@@ -69,6 +69,7 @@ class ChangeJudge:
                 entry.device_id, entry.append_id, entry.epoch,
             ):  # fmt: skip
                 raise NotPermitted("the server shows a change under another sender or place")
+            core.receiver.check_past(row, entry, header, by.name)
             if processed.updated is not None:
                 check_same_device(identify(processed.updated, entry.at), by)
             before = decode_state(group.room_state)

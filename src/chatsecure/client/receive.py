@@ -52,6 +52,9 @@ class Receiver:
         self._db = core.db
         self._judge = ChangeJudge(core)
         self.inbound = Inbound(core)
+        self._differ: set[tuple[bytes, bytes]] = set()
+        """Conversations and devices in them that were shown another past than we."""
+        core.db.on_rollback.append(self._differ.clear)
 
     # --- subscription -------------------------------------------------------------------------
 
@@ -79,6 +82,8 @@ class Receiver:
                 if row.cursor is None:
                     chain = log.chain or (chain_start(log.log_id) if log.since == 0 else b"")
                     conversations.update(self._db, log.log_id, cursor=log.since, chain=chain)
+                    if chain:
+                        conversations.remember_chain(self._db, log.log_id, log.since, chain)
                 elif log.acked > max(row.cursor, log.since):
                     stale.noticed_in(core, row.log_id)
                     self._skip(row, log)
@@ -206,17 +211,44 @@ class Receiver:
             raise BadContent("the server shows a message under another sender or place")
         if header.kind != entry.kind or header.epoch != entry.epoch:
             raise BadContent("the server shows a message as another kind or time")
-        if header.seen_chain:
-            if header.seen_seq >= entry.seq:
-                raise BadContent("a message claims to have seen what came after it")
-            ours = conversations.chain_at(self._db, row.log_id, header.seen_seq)
-            if ours is not None and ours != header.seen_chain:
-                self._gap(
-                    row,
-                    f"{sender.name} and we were shown different pasts by the server "
-                    f"(before entry {header.seen_seq})",
-                    entry,
-                )
+        self.check_past(row, entry, header, sender.name)
+
+    def check_past(
+        self, row: Conversation, entry: m.Entry, header: EntryHeader, sender: str
+    ) -> None:
+        """Compare the past the sender was shown with ours; tell a difference with each once.
+
+        Where we have no chain, after a gap, we go on from theirs: so what the server does then is
+        noticed as well.
+        """
+        if not header.seen_chain:
+            return
+        ours = conversations.chain_at(self._db, row.log_id, header.seen_seq)
+        if header.seen_seq >= entry.seq:
+            self._tell_difference(
+                row,
+                entry,
+                f"{sender} has seen more of this conversation than the server shows us "
+                f"(entry {header.seen_seq})",
+            )
+        elif ours is not None and ours != header.seen_chain:
+            self._tell_difference(
+                row,
+                entry,
+                f"{sender} and we were shown different pasts by the server "
+                f"(before entry {header.seen_seq})",
+            )
+        elif not (row.chain and row.cursor == entry.seq - 1) and header.seen_seq == entry.seq - 1:
+            chain = chain_next(header.seen_chain, entry)
+            conversations.remember_chain(self._db, row.log_id, header.seen_seq, header.seen_chain)
+            conversations.remember_chain(self._db, row.log_id, entry.seq, chain)
+            conversations.update(self._db, row.log_id, chain=chain)
+
+    def _tell_difference(self, row: Conversation, entry: m.Entry, reason: str) -> None:
+        key = (row.log_id, entry.device_id)
+        if key not in self._differ:
+            self._differ.add(key)
+            self._gap(row, reason, entry)
 
     # --- inbox --------------------------------------------------------------------------------
 
