@@ -141,5 +141,5 @@ def test_a_long_transfer_is_told_now_and_then() -> None:
         return progress.line(file, now)
 
     assert [at(0, 0), at(10, 5), at(50, 10), at(60, 12), at(150, 21), at(200, 40)] == [
-        None, None, "file a.iso: 25 % sent", None, "file a.iso: 75 % sent", None,
+        None, None, "file a.iso: sent 25 %", None, "file a.iso: sent 75 %", None,
     ]  # fmt: skip

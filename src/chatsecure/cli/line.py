@@ -158,9 +158,9 @@ class Progress:
         if now - self._told.setdefault(event.id, now) < TELL_PROGRESS_S:
             return None
         self._told[event.id] = now
-        said = _("file {name}: {percent} % received")
+        said = _("file {name}: received {percent} %")
         if event.mine:
-            said = _("file {name}: {percent} % sent")
+            said = _("file {name}: sent {percent} %")
         return said.format(
             name=harmless_name(event.name), percent=event.done * 100 // max(event.size, 1)
         )
