@@ -104,20 +104,21 @@ class Place:
 
 
 @asynccontextmanager
-async def client_of(folder: Path) -> AsyncIterator[Client]:
+async def client_of(folder: Path, *, ready: bool = True) -> AsyncIterator[Client]:
     profile = open_profile(folder, lambda: None)
     try:
         async with Client(profile) as client:
-            await client.ready(PATIENCE_S)
+            if ready:
+                await client.ready(PATIENCE_S)
             yield client
     finally:
         profile.close()
 
 
 @asynccontextmanager
-async def face(folder: Path, size: tuple[int, int]) -> AsyncIterator[Face]:
+async def face(folder: Path, size: tuple[int, int], *, ready: bool = True) -> AsyncIterator[Face]:
     """Each application in a task of its own: it has a context of its own."""
-    async with client_of(folder) as client:
+    async with client_of(folder, ready=ready) as client:
         app = ChatApp(client)
         begun: asyncio.Future[Pilot[int]] = asyncio.get_running_loop().create_future()
         over = asyncio.Event()

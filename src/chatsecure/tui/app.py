@@ -4,6 +4,7 @@ What happens is heard in `hearing.py`, what is done with a message in `acts.py`,
 in `entering.py`. All of them run in the client's own event loop.
 """
 
+import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -40,6 +41,9 @@ TYPING_EVERY_S = 3.0
 """So often others are told that we write."""
 
 
+OWN_ACTIONS = frozenset(key.action.partition("(")[0] for key in EVERYWHERE + NUMBERS)
+
+
 class ChatApp(App[int]):
     """The terminal client of one profile."""
 
@@ -66,6 +70,8 @@ class ChatApp(App[int]):
             "people": Rows(lambda: self.palette, self._draw_people, id="people"),
             **{name: Plain(id=name) for name in ("head", "banner", "about")},
         }
+        self.broken: BaseException | None = None
+        """What ended the application, where that was a mistake of ours."""
         self.following = following
         """Go where something is said, until the person does something."""
         self.members: list[MemberLine] = []
@@ -455,15 +461,23 @@ class ChatApp(App[int]):
     def _covered(self) -> bool:
         return len(self.screen_stack) > 1
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Under another screen the keys of this one do nothing, but for leaving."""
+        if action in OWN_ACTIONS and action != "leave" and self._covered():
+            return False
+        return super().check_action(action, parameters)
+
+    def _fatal_error(self) -> None:
+        # A traceback with what is in memory would show messages on the terminal that is left.
+        self.broken = sys.exception()
+        self._close_messages_no_wait()
+
     def action_help(self) -> None:
         """The keys and commands."""
-        if not self._covered():
-            self.push_screen(Help())
+        self.push_screen(Help())
 
     def action_switch(self) -> None:
         """Go somewhere by a few letters."""
-        if self._covered():
-            return
         rooms = self._in_list()
         known = {fold_name(room) for room in rooms}
         others = ["@" + name for name in self.chat.people()]
@@ -484,8 +498,6 @@ class ChatApp(App[int]):
 
     def action_search(self, here: bool, begun: str = "") -> None:
         """Search this conversation or all."""
-        if self._covered():
-            return
         where = self.target if here else None
 
         def find(words: str) -> list[HistoryLine]:
@@ -507,8 +519,6 @@ class ChatApp(App[int]):
 
     def action_safety(self) -> None:
         """The safety number of whom we write with."""
-        if self._covered():
-            return
         if self.ears.changed:
             acts.safety(self, self.ears.changed[0])
         elif self.target.startswith("@"):
@@ -518,8 +528,7 @@ class ChatApp(App[int]):
 
     def action_settings(self) -> None:
         """Settings."""
-        if not self._covered():
-            acts.settings(self)
+        acts.settings(self)
 
     async def action_leave(self) -> None:
         """Leave the program."""

@@ -16,7 +16,7 @@ from chatsecure.cli.human import size_text
 from chatsecure.client import markup
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.history import HistoryLine
-from chatsecure.words import _, _n
+from chatsecure.words import _, _n, several
 
 from .items import Day, Edge, Item, Message, New, Note, Notice, local
 from .palette import Palette, name_colour, style
@@ -25,6 +25,8 @@ from .text import Piece, cut, wrap
 Row = list[Segment]
 INDENT = 3
 BAR_CELLS = 20
+MOST_ROWS = 120
+"""So many rows of one message are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ def _gap(mark: str = " ") -> Segment:
 
 def _row(row: Row, look: Look, ground: str | None, *, selected: bool) -> Row:
     """The row with its ground over the whole width, and a sign where it is selected."""
+    row = Segment.adjust_line_length(row, look.width, pad=False)
     if ground is None:
         return row
     below = style(None, ground)
@@ -223,6 +226,14 @@ def _text(line: HistoryLine, look: Look, mark: str) -> list[Row]:
             segments = [Segment(text, kind) for text, kind in row]
             head = begun if number == 0 else Segment("   ")
             found.append([head, Segment(again, style(palette.dim)), *segments])
+    if len(found) > MOST_ROWS + 1:
+        # One message must not push everything else away.
+        left = len(found) - MOST_ROWS
+        del found[MOST_ROWS:]
+        more = several("{n} more line; c copies the whole", "{n} more lines; c copies all", left)
+        found.append(
+            [_gap(), Segment(cut("… " + more, look.width - INDENT), style(palette.accent))]
+        )
     return found or [[_gap()]]
 
 
@@ -348,20 +359,22 @@ def _file(line: HistoryLine, look: Look, about: About) -> list[Row]:
     found = _lines(text, look, Segment(" ▤ ", style(p.accent)))
     if state in ("sending", "receiving") and about.done is not None and line.size:
         part = min(1.0, about.done / line.size)
-        full = round(part * BAR_CELLS)
+        cells = max(4, min(BAR_CELLS, look.width - 20))
+        full = round(part * cells)
         found.append(
             [
                 Segment("   "),
                 Segment("█" * full, style(p.good)),
-                Segment("░" * (BAR_CELLS - full), style(p.dim)),
+                Segment("░" * (cells - full), style(p.dim)),
                 Segment(f" {part:.0%}  {size_text(about.done)}", style(p.dim)),
             ]
         )
     if offered := buttons(line):
-        row: Row = [Segment("   ")]
+        found.append([Segment("   ")])
         for what in offered:
             label = f" {button_words(what)} "
             kind = style(p.accent, p.side, underline=True) + _act(what, line.id)
-            row += [Segment(label, kind), Segment("  ")]
-        found.append(row)
+            if sum(segment.cell_length for segment in found[-1]) + cell_len(label) > look.width:
+                found.append([Segment("   ")])
+            found[-1] += [Segment(label, kind), Segment(" ")]
     return found

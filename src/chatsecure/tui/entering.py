@@ -73,7 +73,9 @@ def hint(app: "ChatApp") -> str:
     if not app.client.online and not app.ears.offline:
         return _("connecting … what you write is kept and goes out then")
     if not app.history.at_newest:
-        return _("older messages · Esc goes to the newest")
+        room = app.room()
+        new = several("{n} new · ", "{n} new · ", room.unread) if room and room.unread else ""
+        return new + _("older messages · Esc goes to the newest")
     return _("? help · Ctrl+K go to · Ctrl+F search · / commands")
 
 
@@ -154,7 +156,7 @@ def _on_a_screen(app: "ChatApp", run: Run) -> bool:
 
 async def _reply(app: "ChatApp", target: str, text: str, line: HistoryLine) -> None:
     async with _lock(app):
-        await app.client.send(target, text, reply_to=line.id)
+        app.chat.sent.append(await app.client.send(target, text, reply_to=line.id))
     _sent(app)
 
 
