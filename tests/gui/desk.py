@@ -112,7 +112,7 @@ class Face:
         """Press a key, as `<Return>`."""
         target = widget or self.view.composer.text
         target.focus_force()
-        self.desk.settle(2)
+        self.desk.until(lambda: target.focus_get() is target, "the keys go there")
         target.event_generate(keys)
         self.desk.settle(2)
 

@@ -29,7 +29,7 @@ class Banners(tk.Frame):
     """The banners of the window, the most urgent first."""
 
     def __init__(self, master: tk.Misc, theme: Theme) -> None:
-        super().__init__(master, bd=0, height=1)
+        super().__init__(master, bd=0, height=1, background=theme.color("line"))
         self._theme = theme
         self._shown: dict[str, Banner] = {}
         self._frames: dict[str, tk.Frame] = {}
@@ -88,6 +88,7 @@ class Banners(tk.Frame):
         self._frames[name] = frame
 
     def _restyle(self) -> None:
+        self.configure(background=self._theme.color("line"))
         for name in self._shown:
             self._draw(name)
 

@@ -43,6 +43,7 @@ from .theme import Theme
 
 NARROWEST = 700
 """Below this width the conversations get less room too."""
+SIDEBAR = (200, 264)
 NARROW = 900
 """Below this width, in pixels at scale 1, the people are shown only when asked for."""
 ROOMS_MS = 150
@@ -94,10 +95,13 @@ class Window:
         self.panes.add(self.view, weight=1)
         self.panes.pack(fill="both", expand=True)
         self.frame.pack(fill="both", expand=True)
-        narrow = root.winfo_width() < theme.px(NARROWEST)
-        self.sidebar.configure(width=theme.px(200 if narrow else 264))
+        # Its width is known only when it is on the screen.
+        root.update_idletasks()
+        self.sidebar.configure(width=theme.px(SIDEBAR[root.winfo_width() >= theme.px(NARROWEST)]))
         self.people.configure(width=theme.px(230))
-        for pane in (self.sidebar, self.people):
+        # What is in it wants more room than there is; it takes what is left.
+        self.view.configure(width=theme.px(300), height=theme.px(200))
+        for pane in (self.sidebar, self.view, self.people):
             pane.pack_propagate(False)
         self._with_people = False
         self.frame.bind("<Configure>", lambda _event: self._fit_people())
@@ -309,7 +313,8 @@ class Window:
         self._fit_people()
 
     def _fit_people(self) -> None:
-        narrow = self.frame.winfo_width() < self.theme.px(NARROW)
+        wide = self.frame.winfo_width()
+        narrow = wide < self.theme.px(NARROW)
         wanted = self.people_wanted and not narrow
         if wanted != self._with_people:
             self._with_people = wanted

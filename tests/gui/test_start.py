@@ -1,0 +1,107 @@
+"""The first start, by the people who have never seen the program."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tkinter import ttk
+
+import pytest
+from desk import Desk, Face, all_text, desk
+
+
+@pytest.fixture
+def table(display: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A desk with a server nobody has joined."""
+    monkeypatch.setenv("CHATSECURE_KEYRING", "off")
+    monkeypatch.setenv("GTK_THEME", "Adwaita")
+    with desk(tmp_path) as made:
+        yield made
+
+
+def first(table: Desk, name: str) -> tuple:
+    app = table.start(name, "900x640+0+0")
+    table.until(lambda: hasattr(app, "start"), "the first start is shown")
+    return app, app.start
+
+
+def test_three_ways_lead_on(table: Desk) -> None:
+    app, _start = first(table, "dora")
+    text = " ".join(all_text(app.root))
+    for words in ("I have an invitation", "Start a server here", "Try the demo"):
+        assert words in text
+
+
+def test_a_newcomer_joins_with_the_link_on_the_clipboard(table: Desk) -> None:
+    app, start = first(table, "dora")
+    app.root.clipboard_clear()
+    app.root.clipboard_append(table.server.link)
+    start.invitation()
+    assert start.link.get() == "", "a link on the clipboard is never used unasked"
+    table.settle()
+    offered = next(
+        child for child in start.inner.winfo_children()
+        if isinstance(child, ttk.Button) and "clipboard" in str(child.cget("text"))
+    )  # fmt: skip
+    offered.invoke()
+    assert start.link.get() == table.server.link
+    start.name.delete(0, "end")
+    start.name.insert(0, "dora")
+    start.join()
+    table.until(lambda: app.window is not None and app.window.view.target, "the window opens")
+    face = Face(table, app)
+    table.until(lambda: face.window.online, "it is online")
+    assert face.view.target == "#lobby"
+    assert not (table.profile("dora") / "link").exists()
+
+
+def test_a_wrong_link_is_told_and_can_be_put_right(table: Desk) -> None:
+    app, start = first(table, "dora")
+    start.invitation()
+    start.link.insert(0, table.server.link[:-20])
+    start.name.delete(0, "end")
+    start.name.insert(0, "dora")
+    start.join()
+    table.settle()
+    assert "damaged or missing" in start.error.cget("text")
+    start.link.delete(0, "end")
+    start.link.insert(0, table.server.link)
+    start.join()
+    table.until(lambda: app.window is not None, "it goes on")
+
+
+def test_a_used_up_invitation_is_told(table: Desk) -> None:
+    table.meet("mara")
+    _app, start = first(table, "dora")
+    start.invitation()
+    start.link.insert(0, table.server.link)
+    start.name.delete(0, "end")
+    start.name.insert(0, "dora")
+    start.join()
+    table.until(lambda: "used up" in start.error.cget("text"), "it is told")
+    assert not (table.profile("dora") / "profile.db").exists()
+
+
+def test_a_name_that_cannot_be_is_told_before_anything_is_sent(table: Desk) -> None:
+    _app, start = first(table, "dora")
+    start.invitation()
+    start.link.insert(0, table.server.link)
+    start.name.delete(0, "end")
+    start.name.insert(0, "everyone")
+    start.join()
+    assert "reserved" in start.error.cget("text")
+
+
+def test_a_locked_profile_asks_for_its_passphrase(table: Desk) -> None:
+    import asyncio
+
+    from chatsecure.client.joining import join
+
+    asyncio.run(
+        join(table.profile("mara"), table.server.link, "mara", passphrase="correct horse")
+    ).close()
+    app = table.start("mara")
+    table.until(lambda: hasattr(app, "locked"), "it asks")
+    assert "locked" in " ".join(all_text(app.root))
+    app._unlock("wrong")
+    table.until(lambda: "is wrong" in " ".join(all_text(app.root)), "it says so")
+    app._unlock("correct horse")
+    table.until(lambda: app.window is not None, "it opens")
