@@ -260,6 +260,17 @@ async def test_settings_are_listed_shown_and_set(met_again: Three, tmp_path: Pat
     assert alice.client.setting("window", "800x600") == "800x600"
 
 
+async def test_the_program_speaks_the_language_that_was_chosen(met_again: Three) -> None:
+    _, alice, _ = met_again
+    try:
+        assert "Sprache" in (await alice.types("/settings language de"))[0]
+        assert await alice.types("/unread") == ["du hast alles gesehen"]
+        assert alice.chat.prompt == "#lobby, alle dort> "
+    finally:
+        shown = await alice.types("/settings language -")
+    assert "not set" in shown[0]
+
+
 async def test_a_page_around_a_message_and_the_lines_an_event_changes(met_again: Three) -> None:
     _, alice, bob = met_again
     for number in range(12):

@@ -1,5 +1,6 @@
 """The /commands about people, trust, settings and the program itself."""
 
+from chatsecure import words
 from chatsecure.client import settings
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.wire.errors import Usage
@@ -85,6 +86,7 @@ class More(Rooms):
         setting, value = _setting(arguments[0])
         if value:
             self.client.setting(setting.name, "" if value == "-" else value)
+            words.choose(self.client.setting("language") or "")
         self._show(self._set(setting))
         self._show(_("it takes: {values}").format(values=takes(setting)))
 

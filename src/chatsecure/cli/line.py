@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chatsecure import words
 from chatsecure.client.client import Client
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.events import (
@@ -77,7 +76,6 @@ async def _run(output: Output) -> int:
         def show(text: str) -> None:
             output.line(harmless(text))
 
-        words.choose(client.setting("language") or "")
         chat = Chat(client, show)
         await client.ready()
         said = _("you are {name}; /help lists the commands, /quit ends")

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from chatsecure import words
 from chatsecure.client.client import Client
 from chatsecure.client.profile.folder import Profile, default_folder, open_profile
 from chatsecure.wire.errors import NotFound, NotInTime, Unreachable, Usage
@@ -97,6 +98,7 @@ async def running(
         async with Client(
             profile, present=present, receive_files=receive_files, downloads=downloads
         ) as client:
+            words.choose(client.setting("language") or "")
             yield client
     finally:
         profile.close()

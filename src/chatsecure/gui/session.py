@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatsecure import words
 from chatsecure.wire.errors import ChatSecureError, NotFound
 
 from .bridge import Bridge
@@ -92,6 +93,7 @@ class Session:
 
         self._profile = profile
         self.client = Client(profile)
+        words.choose(self.client.setting("language") or "")
         self.chat = Chat(self.client, self._say)
         self.name = self.client.name
         self.read_settings()
