@@ -100,7 +100,8 @@ def translated(catalog: Catalog) -> dict[Any, Any]:
         several = isinstance(message.id, tuple | list)
         text = tuple(message.id) if several else message.id
         forms = tuple(message.string) if several else message.string
-        if text and forms and all(forms):
+        # What is not translated yet is compiled as it stands.
+        if text and forms and all(forms) and forms != text:
             found[text] = forms
     return found
 
