@@ -53,7 +53,10 @@ class EmojiPicker(tk.Frame):
     def _build(self) -> None:
         theme, px, color = self._theme, self._theme.px, self._theme.color
         self.configure(
-            background=color("raised"), highlightthickness=1, highlightbackground=color("line")
+            background=color("raised"),
+            highlightthickness=1,
+            highlightbackground=color("line"),
+            highlightcolor=color("line"),
         )
         self._words = tk.StringVar(self)
         self._entry = ttk.Entry(self, textvariable=self._words, font=theme.font("body"))

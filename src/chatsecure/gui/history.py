@@ -282,6 +282,10 @@ class History(ttk.Frame):
         self._show_below()
         self._soon("look", LOOK_MS, self._look)
 
+    def scroll(self, pixels: int) -> None:
+        """Move what is in view: down, or up where `pixels` is below 0."""
+        self._text.yview_scroll(pixels, "pixels")
+
     def at_bottom(self) -> bool:
         """Whether the newest message is in view."""
         return self._stick

@@ -36,7 +36,10 @@ class Actions(tk.Frame):
         """Take the theme's colours."""
         color = self._theme.color
         self.configure(
-            background=color("raised"), highlightthickness=1, highlightbackground=color("line")
+            background=color("raised"),
+            highlightthickness=1,
+            highlightbackground=color("line"),
+            highlightcolor=color("line"),
         )
         for icon, label in self._buttons:
             label.configure(background=color("raised"), image=self._theme.icon(icon, 16, "dim"))
