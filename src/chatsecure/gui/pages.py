@@ -194,7 +194,14 @@ class Pages:
                 self._by_id[line.id] = entry
 
     def _take(self, start: int, end: int) -> None:
-        for entry in self.entries[start:end]:
+        gone = self.entries[start:end]
+        if not gone:
+            return
+        # In one piece: entry by entry it takes many times as long.
+        first, last = f"{gone[0].tag}.first", f"{gone[-1].tag}.last"
+        self.text.delete(first, last)
+        self.painter.forget(gone)
+        for entry in gone:
             self._by_tag.pop(entry.tag, None)
             for line in entry.lines:
                 if self._by_id.get(line.id) is entry:
@@ -202,7 +209,6 @@ class Pages:
             for tag, marked in self.marked.items():
                 if marked is entry:
                     self.marked[tag] = None
-            self.painter.remove(entry)
         del self.entries[start:end]
 
     def _clear(self) -> None:
