@@ -29,7 +29,8 @@ EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 class World:
     """alice, who talks; bob's profile, which is the bot's; a folder to work in."""
 
-    def __init__(self, alice: Client, folder: Path) -> None:
+    def __init__(self, server: Server, alice: Client, folder: Path) -> None:
+        self.server = server
         self.alice = alice
         self.folder = folder
         self.profile = folder / "person-bob"
@@ -71,7 +72,7 @@ async def world(
     shutil.copytree(met.data.parent, tmp_path, dirs_exist_ok=True)
     server = start_server(tmp_path / "server", "events", met.address, owner=False)
     async with AsyncExitStack() as stack:
-        yield World(await opened(stack, tmp_path / "person-alice"), tmp_path)
+        yield World(server, await opened(stack, tmp_path / "person-alice"), tmp_path)
     assert server.stop() == 0
 
 
@@ -218,6 +219,24 @@ async def test_a_message_is_handed_over_until_its_handler_has_returned(world: Wo
     assert seen[-1][0] == "four"
 
 
+async def test_a_bot_goes_on_when_the_server_is_back(world: World) -> None:
+    bot = Bot(world.profile)
+
+    @bot.on_message
+    async def echo(m: chatsecure.bot.Message) -> None:
+        await m.reply(f"again: {m.text}")
+
+    async with running(bot):
+        await world.alice.send("@bob", "one")
+        await world.answer("@bob", "again: one")
+        world.server.stop()
+        await until(lambda: not world.alice.online)
+        await world.alice.send("@bob", "two")
+        world.server.restart()
+        await world.answer("@bob", "again: two")
+    assert world.texts("@bob") == ["again: one", "again: two"]
+
+
 async def test_handlers_of_events_get_typed_events(world: World) -> None:
     bot = Bot(world.profile)
     events: list[object] = []
@@ -269,6 +288,7 @@ case "$message" in
   *'"text":"@bob sleep"'*) sleep 600 ;;
   *'"text":"@bob flood"'*) yes ;;
   *'"text":"@bob env"'*) echo "secret: $CHATSECURE_PASSPHRASE" ;;
+  *'"text":"@bob home"'*) echo "$CHATSECURE_HOME" ;;
   *'"text":"@bob quiet"'*) ;;
   *) printf '%s\n' "$message" | sed 's/.*"text":"\([^"]*\)".*/you said: \1/' ;;
 esac
@@ -286,11 +306,13 @@ async def test_a_program_answers_and_what_goes_wrong_with_it_sends_nothing(world
             await world.alice.send("#lobby", text)
         await world.alice.send("@bob", "not here")
         await world.answer("#lobby", "you said: @bob hi")
+        await world.alice.send("#lobby", "@bob home")
+        await world.answer("#lobby", str(world.profile))
         assert process.stderr is not None
         process.send_signal(signal.SIGTERM)
         said = (await process.stderr.read()).decode()
         await process.wait()
-    assert world.texts("#lobby") == ["you said: @bob hi"]
+    assert world.texts("#lobby") == ["you said: @bob hi", str(world.profile)]
     assert world.texts("@bob") == []
     assert "exit code 3" in said
     assert "out of order" in said

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 from argparse import Namespace
+from pathlib import Path
 
 from chatsecure.bot import Bot, Message
 from chatsecure.client.display import harmless, harmless_name
@@ -41,8 +42,9 @@ def run(args: Namespace, output: Output) -> int:
 
 
 async def _run(args: Namespace, output: Output, words: list[str], targets: list[str]) -> int:
+    home = session.folder(output).absolute()
     bot = Bot(
-        session.folder(output),
+        home,
         rooms=targets or None,
         mention=args.mention,
         passphrase=session.passphrase(output),
@@ -63,7 +65,7 @@ async def _run(args: Namespace, output: Output, words: list[str], targets: list[
     @bot.on_message
     async def answer(message: Message) -> None:
         try:
-            text = await _answer(words, to_json(message.event), args.timeout)
+            text = await _answer(words, to_json(message.event), args.timeout, home)
             if text.strip():
                 await message.reply(text)
         except ChatSecureError as error:
@@ -78,13 +80,18 @@ class Failed(ChatSecureError):
     """The program did not answer as it should."""
 
 
-async def _answer(words: list[str], message: str, timeout: float) -> str:
+async def _answer(words: list[str], message: str, timeout: float, home: Path) -> str:
     """Run the program once.
+
+    Args:
+        timeout: seconds it may take.
+        home: the bot's profile, for commands that the program itself may run.
 
     Raises:
         Failed: it cannot be run, takes too long, says too much or fails.
     """
     environment = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+    environment["CHATSECURE_HOME"] = str(home)
     try:
         process = await asyncio.create_subprocess_exec(
             *words,
