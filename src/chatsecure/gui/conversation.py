@@ -123,8 +123,10 @@ class ConversationView(ttk.Frame):
             words = _("You cannot write here any more.")
         elif room.kind == "private":
             words = _("Private: Enter sends to {name} only").format(name=who)
+        elif len(room.people) < 2:
+            words = _("Enter sends to {room}; nobody else is in it yet").format(room=who)
         else:
-            words = several("{n} person", "{n} people", max(0, len(room.people) - 1))
+            words = several("{n} person", "{n} people", len(room.people) - 1)
             words = _("Enter sends to {room}: {people} can read it").format(room=who, people=words)
         self.composer.address(words, writable=room.state in ("active", "joining"))
 

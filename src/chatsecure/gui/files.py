@@ -175,9 +175,6 @@ def _picture(window: Window, line: HistoryLine, image: object) -> None:
 
 def pick_emoji(window: Window, near: tk.Misc, picked: Callable[[str], None]) -> None:
     """Let the person choose an emoji."""
-    from importlib import import_module
+    from .emoji import EmojiPicker
 
-    picker = import_module("chatsecure.gui.emoji").EmojiPicker(window.root, window.theme, picked)
-    show = getattr(picker, "open", None)
-    if show is not None:
-        show(near)
+    EmojiPicker(window.root, window.theme, picked).open(near)

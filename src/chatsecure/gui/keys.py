@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 COMMAND = "Command" if sys.platform == "darwin" else "Control"
 
 
+def _n(text: str) -> str:
+    """Marks a text that is translated when it is shown."""
+    return text
+
+
 def _step(window: Window, by: int, *, unread: bool = False) -> None:
     rooms = window.sidebar.rooms()
     if not rooms:
@@ -72,40 +77,42 @@ def _wish(what: str, value: object = None) -> Callable[[Window], None]:
 Act = Callable[["Window"], object]
 
 KEYS: tuple[tuple[tuple[str, ...], str, Act], ...] = (
-    (("<F1>", f"<{COMMAND}-slash>"), "the keys and commands", _wish("keys")),
-    ((f"<{COMMAND}-k>",), "go to a conversation or a person", _wish("switcher")),
-    ((f"<{COMMAND}-f>",), "find in this conversation", _wish("find")),
+    (("<F1>", f"<{COMMAND}-slash>"), _n("the keys and commands"), _wish("keys")),
+    ((f"<{COMMAND}-k>",), _n("go to a conversation or a person"), _wish("switcher")),
+    ((f"<{COMMAND}-f>",), _n("find in this conversation"), _wish("find")),
     (
-        (f"<{COMMAND}-Shift-F>", f"<{COMMAND}-Shift-f>"), "find everywhere",
+        (f"<{COMMAND}-Shift-F>", f"<{COMMAND}-Shift-f>"), _n("find everywhere"),
         _wish("search", ""),
     ),
-    (("<Alt-Up>",), "the conversation above", partial(_step, by=-1)),
-    (("<Alt-Down>",), "the conversation below", partial(_step, by=1)),
-    (("<Alt-a>", "<Alt-Shift-Down>"), "the next unread one", partial(_step, by=1, unread=True)),
-    (("<Alt-u>",), "the first unread message", lambda window: window.view.history.jump_to_unread()),
-    (("<F6>",), "the next part of the window", _next_pane),
-    (("<F9>",), "show or hide the people", _wish("people")),
-    ((f"<{COMMAND}-n>",), "a new room", _wish("new-room")),
-    ((f"<{COMMAND}-o>",), "send a file", _wish("file")),
-    ((f"<{COMMAND}-e>",), "an emoji", lambda window: window.acts.emoji(
+    (("<Alt-Up>",), _n("the conversation above"), partial(_step, by=-1)),
+    (("<Alt-Down>",), _n("the conversation below"), partial(_step, by=1)),
+    (("<Alt-a>", "<Alt-Shift-Down>"), _n("the next unread one"), partial(_step, by=1, unread=True)),
+    (("<Alt-u>",), _n("the first unread message"),
+     lambda window: window.view.history.jump_to_unread()),
+    (("<F6>",), _n("the next part of the window"), _next_pane),
+    (("<F9>",), _n("show or hide the people"), _wish("people")),
+    ((f"<{COMMAND}-n>",), _n("a new room"), _wish("new-room")),
+    ((f"<{COMMAND}-o>",), _n("send a file"), _wish("file")),
+    ((f"<{COMMAND}-e>",), _n("an emoji"), lambda window: window.acts.emoji(
         window.view.composer.emoji_button)),
-    ((f"<{COMMAND}-comma>",), "settings", _wish("settings")),
-    ((f"<{COMMAND}-plus>", f"<{COMMAND}-equal>", f"<{COMMAND}-KP_Add>"), "larger letters",
+    ((f"<{COMMAND}-comma>",), _n("settings"), _wish("settings")),
+    ((f"<{COMMAND}-plus>", f"<{COMMAND}-equal>", f"<{COMMAND}-KP_Add>"), _n("larger letters"),
      partial(_font, by=1)),
-    ((f"<{COMMAND}-minus>", f"<{COMMAND}-KP_Subtract>"), "smaller letters", partial(_font, by=-1)),
-    ((f"<{COMMAND}-0>", f"<{COMMAND}-KP_0>"), "letters as they were", partial(_font, by=0)),
-    (("<Escape>",), "back to writing", _escape),
-    ((f"<{COMMAND}-q>",), "leave the program", lambda window: window.close()),
+    ((f"<{COMMAND}-minus>", f"<{COMMAND}-KP_Subtract>"), _n("smaller letters"),
+     partial(_font, by=-1)),
+    ((f"<{COMMAND}-0>", f"<{COMMAND}-KP_0>"), _n("letters as they were"), partial(_font, by=0)),
+    (("<Escape>",), _n("back to writing"), _escape),
+    ((f"<{COMMAND}-q>",), _n("leave the program"), lambda window: window.close()),
 )  # fmt: skip
 """What is pressed, what it does in words, and the function that does it."""
 
 IN_PLACE = (
-    ("Enter", "send; Shift+Enter begins a line"),
-    ("Tab", "complete a /command, a @name or a #room; elsewhere: go on"),
-    ("Up", "in an empty composer: change the last message"),
-    ("Alt+1 … Alt+9", "the first nine conversations"),
-    ("Up, Down", "in the history: choose a message; then r answer, e change, d take back"),
-    ("Shift+F10", "the menu of what is chosen"),
+    ("Enter", _n("send; Shift+Enter begins a line")),
+    ("Tab", _n("complete a /command, a @name or a #room; elsewhere: go on")),
+    ("Up", _n("in an empty composer: change the last message")),
+    ("Alt+1 … Alt+9", _n("the first nine conversations")),
+    ("Up, Down", _n("in the history: choose a message; then r answer, e change, d take back")),
+    ("Shift+F10", _n("the menu of what is chosen")),
 )
 
 

@@ -35,7 +35,7 @@ class Sidebar(ttk.Frame):
         px = theme.px
         top = ttk.Frame(self, style="Side.TFrame", padding=(px(8), px(8), px(8), px(6)))
         self.words = tk.StringVar(self)
-        self.entry = ttk.Entry(top, textvariable=self.words, width=12)
+        self.entry = ttk.Entry(top, textvariable=self.words, width=12, style="Side.TEntry")
         guard_entry(self.entry)
         self._new = icon_button(
             top, theme, "plus", _("A new chat or room"), lambda: on("new", self._new),
@@ -66,6 +66,7 @@ class Sidebar(ttk.Frame):
         self.rows.pack(fill="both", expand=True)
         forget = theme.on_change(self._restyle)
         self._me.bind("<Destroy>", lambda _event: forget())
+        self._corners()
         self.words.trace_add("write", lambda *_args: self._filter())
         self.entry.bind("<Return>", self._search)
         self.entry.bind("<Down>", lambda _event: self.rows.focus_set())
@@ -84,7 +85,12 @@ class Sidebar(ttk.Frame):
         self._me.image = image  # type: ignore[attr-defined] # Tk keeps no reference
         self._me.configure(text=f" {shown.name(name)}, {state}", image=image)
 
+    def _corners(self) -> None:
+        """The field's round corners show what is behind it."""
+        self._theme.ttk().configure("Side.TEntry", background=self._theme.color("side"))
+
     def _restyle(self) -> None:
+        self._corners()
         name, state, online = self._told
         self.me(name, state, online=online)
         self._filter()

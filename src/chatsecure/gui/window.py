@@ -91,10 +91,6 @@ class Window:
         )
         self.people = People(self.panes, theme, on=self.acts.wish)
         self.notes = Notes(self.view, theme)
-        self.panes.add(self.sidebar, weight=0)
-        self.panes.add(self.view, weight=1)
-        self.panes.pack(fill="both", expand=True)
-        self.frame.pack(fill="both", expand=True)
         # Its width is known only when it is on the screen.
         root.update_idletasks()
         self.sidebar.configure(width=theme.px(SIDEBAR[root.winfo_width() >= theme.px(NARROWEST)]))
@@ -103,6 +99,10 @@ class Window:
         self.view.configure(width=theme.px(300), height=theme.px(200))
         for pane in (self.sidebar, self.view, self.people):
             pane.pack_propagate(False)
+        self.panes.add(self.sidebar, weight=0)
+        self.panes.add(self.view, weight=1)
+        self.panes.pack(fill="both", expand=True)
+        self.frame.pack(fill="both", expand=True)
         self._with_people = False
         self.frame.bind("<Configure>", lambda _event: self._fit_people())
         root.bind("<FocusIn>", self._focus)
