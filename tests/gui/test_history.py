@@ -3,6 +3,7 @@
 import dataclasses
 import time
 import tkinter as tk
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import talk
 
+from chatsecure.client import emoji
 from chatsecure.client.history import HistoryLine
 from chatsecure.gui.history import History
 from chatsecure.gui.pages import MAX_LINES
@@ -357,6 +359,56 @@ def test_a_very_long_message_is_shown_in_part_until_asked_for(shown: Shown) -> N
     assert "the end" in shown.words()
     shown.click("Show less")
     assert "the end" not in shown.words()
+
+
+@pytest.mark.parametrize("name", ["😀mia", "משה", "مريم👍🏽"])
+def test_nothing_that_tk_cannot_draw_gets_into_its_text(shown: Shown, name: str) -> None:
+    """Wherever a name or a text of others is shown (G2, G3)."""
+    first = talk.line(2, name, f"hi {name}")
+    lines = [
+        talk.notice(1, name, "joined"), first,
+        talk.line(3, name, f"@{name} **{name}** `{name}` https://x.example/{name}\n> {name}",
+                  mentions=(name,), reply_to=first.id, reactions={"👍": [name]}),
+        talk.line(4, name, name, action=True), talk.line(5, name, f"{name}.pdf", file=True, size=1),
+        talk.line(6, "bob", f"```\n{name}\n```"), talk.notice(7, name, "changed", "identity"),
+        *(talk.notice(10 + n, f"{name}{n}", "joined") for n in range(4)),
+    ]  # fmt: skip
+    shown.open(lines, f"@{name}", topic=name)
+    shown.history.add_older([])
+    words = shown.text.get("1.0", "end") + str(shown.history._banner_text.cget("text"))
+    assert not emoji.pattern().search(words)
+    text = shown.text.get("1.0", "end")
+    assert not any(unicodedata.bidirectional(sign) in ("R", "AL") for sign in text)
+    assert words.count("\ufffd") == 0
+
+
+def test_the_tab_key_leads_on_and_back(shown: Shown) -> None:
+    button = tk.Button(shown.root, text="next")
+    button.pack()
+    shown.open(talk.plain(5))
+    shown.text.focus_force()
+    shown.root.update()
+    shown.text.event_generate("<Tab>")
+    shown.root.update()
+    assert shown.root.focus_get() is not shown.text
+
+
+def test_the_bar_of_actions_floats_over_the_message_under_the_pointer(shown: Shown) -> None:
+    shown.open(talk.plain(50))
+    box = shown.text.dlineinfo("end-3l")
+    assert box
+    shown.text.event_generate("<Motion>", x=200, y=box[1] + 5)
+    shown.root.update()
+    actions = shown.history._actions
+    assert actions.winfo_ismapped()
+    hovered = shown.history._pages.marked["hover"]
+    assert hovered is not None
+    dict(actions._buttons)["reply"].event_generate("<Button-1>")
+    shown.root.update()
+    assert shown.what("reply") == [hovered.line]
+    shown.history.scroll(-300)
+    shown.settle()
+    assert not actions.winfo_ismapped()
 
 
 def test_found_words_are_marked(shown: Shown) -> None:

@@ -54,6 +54,7 @@ class History(ttk.Frame):
         self._stick = False
         self._below = self._seen = self._width = 0
         self._waiting: dict[str, str] = {}
+        self._hovered_in = ("", 0)
         self._build()
         self._pages = Pages(self._text, Painter(self._text, theme))
         self._painter = self._pages.painter
@@ -95,6 +96,9 @@ class History(ttk.Frame):
             "<Down>": lambda _e: self._step(1), "<Home>": lambda _e: self._top(),
             "<End>": lambda _e: self._bottom(), "<Menu>": lambda _e: self._key("menu"),
             "<Shift-F10>": lambda _e: self._key("menu"),
+            "<Tab>": lambda _e: self._next(text.tk_focusNext()),
+            "<Shift-Tab>": lambda _e: self._next(text.tk_focusPrev()),
+            "<<PrevWindow>>": lambda _e: self._next(text.tk_focusPrev()),
         }  # fmt: skip
         for sequence, act in acts.items():
             text.bind(sequence, act)
@@ -314,7 +318,16 @@ class History(ttk.Frame):
 
     def _moved(self, first: float, last: float) -> None:
         self._bar.set(first, last)
+        if self._pages.marked["hover"] is not None and self._view() != self._hovered_in:
+            # What is under the pointer is another message now.
+            self._hover(None)
         self._soon("look", LOOK_MS, self._look)
+
+    def _view(self) -> tuple[str, int]:
+        """What is at the top, and how much of it is cut off."""
+        top = self._text.index("@0,0")
+        box = self._text.dlineinfo(top)
+        return top, box[1] if box else 0
 
     def _soon(self, name: str, ms: int, act: Callable[[], None]) -> None:
         """Do it once, a little later, however often it is asked for until then."""
@@ -437,6 +450,7 @@ class History(ttk.Frame):
         if entry is None:
             self._actions.hide()
             return
+        self._hovered_in = self._view()
         box = self._text.dlineinfo(f"{entry.tags[0]}.first")
         self._actions.show(entry.line, max(box[1] if box else 0, 0))
 
@@ -479,6 +493,12 @@ class History(ttk.Frame):
 
     def _bottom(self) -> str:
         self.to_bottom()
+        return "break"
+
+    def _next(self, widget: tk.Misc | None) -> str:
+        """Give the keys on: a text would keep them for itself."""
+        if widget is not None:
+            widget.focus_set()
         return "break"
 
     def _step(self, way: int) -> str:

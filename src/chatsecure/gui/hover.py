@@ -24,11 +24,13 @@ class Actions(tk.Frame):
         self._time.pack(side="left", padx=theme.px(6))
         self._buttons: list[tuple[str, tk.Label]] = []
         for what, icon in ACTIONS:
-            button = tk.Label(self, cursor="hand2", padx=theme.px(5), pady=theme.px(4))
-            button.pack(side="left")
+            button = tk.Label(self, cursor="hand2", borderwidth=0)
+            button.pack(side="left", ipadx=theme.px(5), ipady=theme.px(4))
             button.bind("<Button-1>", lambda _event, what=what: self._clicked(what))  # type: ignore[misc]
             button.bind("<Enter>", lambda _event, label=button: self._lit(label, lit=True))  # type: ignore[misc]
             button.bind("<Leave>", lambda _event, label=button: self._lit(label, lit=False))  # type: ignore[misc]
+            for wheel, way in (("<Button-4>", -1), ("<Button-5>", 1)):
+                button.bind(wheel, lambda _event, way=way: text.yview_scroll(50 * way, "pixels"))  # type: ignore[misc]
             self._buttons.append((icon, button))
         self.restyle()
 

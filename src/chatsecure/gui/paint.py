@@ -237,7 +237,8 @@ class Painter:
                 name=name
             )
         )
-        self._say(words + "\n", "intro")
+        self.letters(words, ("intro",), color="dim")
+        self._say("\n", "intro")
 
     def _notices(self, entry: Entry) -> None:
         lines = entry.lines
@@ -383,7 +384,8 @@ class Painter:
             elif block.kind == "item":
                 self._say(block.mark + "\t", kind)
             if line.action and number == 0:
-                self._say("* " + harmless_name(line.sender) + " ", kind, "italic")
+                doer = f"* {harmless_name(line.sender)} "
+                self.letters(doer, (kind, "italic"), font="italic")
             if self.glyphs.draws and base_direction(whole) == "rtl" and block.kind == "text":
                 self._right_to_left(line, spans, ending=ending)
                 continue
