@@ -309,7 +309,8 @@ class Observer:
         ).fetchall()
 
     def _was_put_out(self, client: ClientNode, log_id: bytes) -> bool:
-        return any(until is not None for _, until in self.intervals(client, log_id))
+        times = self.intervals(client, log_id)
+        return not times or any(until is not None for _, until in times)
 
     def _check_reader(self, client: ClientNode, log_id: bytes) -> None:
         """Whoever should read a message was shown it, once and in order; nobody else was."""

@@ -58,6 +58,26 @@ FAULTS = {
     "server-clock-jump": 1, "slow-reader": 2,
 }  # fmt: skip
 MOODS = {"calm": 1, "near": 4, "far": 3, "awful": 1}
+THEMES: dict[str, tuple[int, dict[str, int], dict[str, int]]] = {
+    "everything": (5, ACTIONS, FAULTS),
+    "who is in": (
+        3,
+        {"say": 12, "add": 12, "remove": 8, "leave": 6, "invite": 5, "enter": 8, "role": 3},
+        {"away": 8, "kill": 4, "cut": 3, "server-kill": 1, "kill-at-commit": 3, "stall": 3},
+    ),
+    "full disks": (
+        1,
+        {"say": 20, "private": 3, "renew": 3, "add": 3, "remove": 2, "create": 2},
+        {"server-disk-full": 6, "disk-full": 6, "server-kill": 2, "kill": 2},
+    ),
+    "the same instant": (
+        2,
+        {"say": 10, "add": 5, "remove": 5, "role": 5, "topic": 5, "renew": 8, "leave": 3,
+         "invite": 3, "enter": 4, "private": 4},
+        {"stall": 6, "cut": 4, "kill-at-commit": 4, "server-kill": 3},
+    ),
+}  # fmt: skip
+"""Each theme: how often, what people do, what goes wrong."""
 ROOMS = ("#lobby", "#den")
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
@@ -74,16 +94,20 @@ def make_schedule(seed: int) -> Schedule:
     size = rng.choices((6, 14, 30, 60), (3, 5, 3, 1))[0]
     length_ms = rng.choice((500, 5_000, 30_000))
     faulty = rng.choice((0.0, 0.15, 0.3, 0.5))
-    rooms = [*ROOMS]
+    theme = rng.choices(list(THEMES), [share for share, _, _ in THEMES.values()])[0]
+    _, actions, faults = THEMES[theme]
+    instant = rng.randrange(length_ms) if theme == "the same instant" else None
+    rooms = ["#den"] if theme == "who is in" else [*ROOMS]
     steps: list[Step] = []
     while len(steps) < size:
         at = rng.randrange(length_ms)
         if rng.random() < faulty:
-            steps.append(_fault(rng, at, people))
+            steps.append(_fault(rng, at, people, faults))
         else:
             # Often several people do something at the very same instant.
             together = rng.choices((1, 2, 4), (6, 2, 1))[0]
-            steps += [_action(rng, at, people, rooms, seed) for _ in range(together)]
+            at = at if instant is None or rng.random() < 0.3 else instant
+            steps += [_action(rng, at, people, rooms, actions) for _ in range(together)]
     skew = tuple(
         rng.choices((0, rng.randint(-5_000, 5_000), rng.randint(-HOUR_MS, HOUR_MS)), (4, 4, 1))[0]
         for _ in range(len(people) + 1)
@@ -92,8 +116,10 @@ def make_schedule(seed: int) -> Schedule:
     return Schedule(seed, people, suite, _pick(rng, MOODS), skew, ordered)
 
 
-def _action(rng: Random, at: int, people: tuple[str, ...], rooms: list[str], seed: int) -> Step:
-    do, who = _pick(rng, ACTIONS), rng.choice(people)
+def _action(
+    rng: Random, at: int, people: tuple[str, ...], rooms: list[str], actions: dict[str, int]
+) -> Step:
+    do, who = _pick(rng, actions), rng.choice(people)
     room, other = rng.choice(rooms), rng.choice(people)
     args: Args = (room,)
     match do:
@@ -120,8 +146,8 @@ def _action(rng: Random, at: int, people: tuple[str, ...], rooms: list[str], see
     return Step(at, do, who, args)
 
 
-def _fault(rng: Random, at: int, people: tuple[str, ...]) -> Step:
-    do, who = _pick(rng, FAULTS), rng.choice(people)
+def _fault(rng: Random, at: int, people: tuple[str, ...], faults: dict[str, int]) -> Step:
+    do, who = _pick(rng, faults), rng.choice(people)
     for_ms = rng.choices((rng.randint(1, 400), rng.randint(1, 8_000), 40_000), (4, 4, 1))[0]
     match do:
         case "kill-at-commit":

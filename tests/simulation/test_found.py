@@ -66,6 +66,21 @@ def test_an_invitation_that_comes_before_one_s_own_leaving_is_read_is_taken() ->
     )
 
 
+def test_what_is_written_while_a_way_in_is_tried_does_not_wait_for_ever_when_it_fails() -> None:
+    # The room was deleted with its history, and what was queued for it stayed queued.
+    holds(
+        (360, "ann", "remove", "#den", "cat"),
+        (1063, "cat", "say", "#den", 1),
+        (1845, "bob", "invite", "#den", 1, 2000),
+        (1845, "bob", "leave", "#den"),
+        (3082, "cat", "enter", 2),
+        (3360, "bob", "enter", 0),
+        (3464, "cat", "say", "#den", 3),
+        mood="far",
+        seed=0,
+    )
+
+
 def test_no_member_is_left_behind_by_a_change_that_the_log_s_time_forbids() -> None:
     # One clock an hour ahead withdrew somebody's link as expired; all others ignored that change.
     holds(

@@ -451,7 +451,11 @@ def _undo(core: Core, log_id: bytes, append_id: bytes) -> None:
     if not mine or row is None:
         return
     if row.state == conversations.JOINING:
-        conversations.remove(core.db, log_id)
+        # Where we have been before, or have written already, the history stays.
+        if core.db.row("SELECT 1 FROM messages WHERE log_id = ? LIMIT 1", log_id):
+            conversations.end(core.db, log_id, conversations.LEFT)
+        else:
+            conversations.remove(core.db, log_id)
         core.groups.drop(log_id)
         core.defer(lambda: core.receiver.reconsider(log_id))
         return
