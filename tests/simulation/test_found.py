@@ -81,6 +81,21 @@ def test_what_is_written_while_a_way_in_is_tried_does_not_wait_for_ever_when_it_
     )
 
 
+def test_whoever_is_added_twice_while_away_reads_what_came_between() -> None:
+    # The server tells of the last time in only: the first was skipped, and told as a gap.
+    holds(
+        (2000, "dan", "leave", "#den"),
+        (4000, "dan", "away", 20000),
+        (6000, "ann", "add", "#den", "dan"),
+        (7000, "ann", "say", "#den", 1),
+        (8000, "ann", "remove", "#den", "dan"),
+        (8500, "ann", "say", "#den", 1),
+        (9000, "ann", "add", "#den", "dan"),
+        (10000, "ann", "say", "#den", 1),
+        people=4,
+    )
+
+
 def test_no_member_is_left_behind_by_a_change_that_the_log_s_time_forbids() -> None:
     # One clock an hour ahead withdrew somebody's link as expired; all others ignored that change.
     holds(

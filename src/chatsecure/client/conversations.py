@@ -31,7 +31,7 @@ CHAIN_KEPT = 10_000
 
 _COLUMNS = (
     "log_id, kind, name, folded, state, epoch, cursor, chain, mls_version, "
-    "delivered, read, receipted, notify, draft, joined_at, stale"
+    "delivered, read, receipted, notify, draft, joined_at, stale, floor"
 )
 
 
@@ -62,6 +62,13 @@ class Conversation:
     stale: int
     """Not 0: the profile is an old copy, and nothing is encrypted here before our keys are renewed
     (2: by the change that is under way)."""
+    floor: int
+    """The last entry that was processed in an earlier time in it; what we come in with follows."""
+
+    @property
+    def start(self) -> int:
+        """What entries are asked for after."""
+        return self.floor if self.cursor is None else self.cursor
 
     @property
     def private(self) -> bool:
@@ -125,6 +132,7 @@ def add(
             break
         number += 1
         shown, key = f"{name}~{number}", f"{folded}~{number}"
+    before = get(db, log_id)
     db.run("DELETE FROM conversations WHERE log_id = ?", log_id)
     db.run("DELETE FROM receipts WHERE log_id = ?", log_id)
     db.run("DELETE FROM chain WHERE log_id = ?", log_id)
@@ -136,6 +144,10 @@ def add(
         " VALUES(?, ?, ?, ?, ?, ?, ?)",
         log_id, kind, shown, key, state, epoch, at,
     )  # fmt: skip
+    if before is not None:
+        # What is the user's stays, and what was read in an earlier time is not read again.
+        floor = before.start if before.state in (LEFT, REMOVED, REJOINING) else 0
+        update(db, log_id, read=before.read, notify=before.notify, draft=before.draft, floor=floor)
     return shown
 
 

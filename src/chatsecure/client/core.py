@@ -187,6 +187,7 @@ class Core:
                 ticket.resolve(None, Unreachable("the connection broke"))
         self.logs.clear()
         self.presence.clear()
+        self.receiver.disconnected()
         if was_online:
             self.emit(ConnectionEvent(at=stamp(self.now()), state="offline", reason=reason))
         self.scheduler.settle()
@@ -447,7 +448,7 @@ class Core:
         stale.take_over(self)
         cursors = [m.Cursor(self.me.device_id, self.db.get("inbox_cursor") or 0)]
         active = conversations.everything(self.db, conversations.ACTIVE)
-        cursors += [m.Cursor(row.log_id, row.cursor or 0) for row in active]
+        cursors += [m.Cursor(row.log_id, row.start) for row in active]
         self._followed = {(row.log_id, row.joined_at) for row in active}
         self.internal(m.Subscribe(cursors), self._subscribed)
 
@@ -521,7 +522,7 @@ class Core:
         new, self._followed = active - self._followed, active
         for log_id, _ in sorted(new):
             row = conversations.get(self.db, log_id)
-            self._subscribe(log_id, (row.cursor if row is not None else None) or 0)
+            self._subscribe(log_id, row.start if row is not None else 0)
 
     def _subscribe(self, log_id: bytes, cursor: int) -> None:
         """Start the flow of one more log."""

@@ -55,6 +55,13 @@ class Receiver:
         self._differ: set[tuple[bytes, bytes]] = set()
         """Conversations and devices in them that were shown another past than we."""
         core.db.on_rollback.append(self._differ.clear)
+        self._coming_in: set[bytes] = set()
+        """Conversations whose entries the server is sending, and of which the first of our time is
+        still to come."""
+
+    def disconnected(self) -> None:
+        """What the server was sending will be asked for anew."""
+        self._coming_in.clear()
 
     # --- subscription -------------------------------------------------------------------------
 
@@ -80,10 +87,7 @@ class Receiver:
                     continue
                 core.heads[log.log_id] = max(log.head, core.heads.get(log.log_id, 0))
                 if row.cursor is None:
-                    chain = log.chain or (chain_start(log.log_id) if log.since == 0 else b"")
-                    conversations.update(self._db, log.log_id, cursor=log.since, chain=chain)
-                    if chain:
-                        conversations.remember_chain(self._db, log.log_id, log.since, chain)
+                    self._come_in(row, log)
                 elif log.acked > max(row.cursor, log.since):
                     stale.noticed_in(core, row.log_id)
                     self._skip(row, log)
@@ -100,6 +104,39 @@ class Receiver:
                     if row.log_id not in here and row.log_id in asked:
                         self._gap(row, "the server does not count this device as a member any more")
                         self.lost(row)
+
+    def _come_in(self, row: Conversation, log: m.LogState) -> None:
+        """Where our time in a conversation begins. The server tells of the latest one; where there
+        were changes since we came in, ours may be another, and the first entry of our epoch shows
+        it."""
+        if log.head < row.floor:
+            # It was set back; what we read then is not what is there now.
+            conversations.update(self._db, row.log_id, floor=0)
+        elif log.since < row.floor or log.epoch < row.epoch:
+            return  # The answer is older than our coming in.
+        if log.epoch == row.epoch:
+            self._begin(row, log.since)
+        elif log.first:
+            self._coming_in.add(row.log_id)
+        else:
+            self._gap(row, "what came since we were let in is gone from the server")
+            self.lost(row)
+
+    def _begin(self, row: Conversation, since: int) -> None:
+        log = self._core.logs.get(row.log_id)
+        chain = chain_start(row.log_id) if since == 0 else b""
+        if log is not None and log.since == since:
+            chain = log.chain or chain
+        conversations.update(self._db, row.log_id, cursor=since, chain=chain)
+        if chain:
+            conversations.remember_chain(self._db, row.log_id, since, chain)
+
+    def _begin_with(self, row: Conversation, entry: m.Entry) -> None:
+        """Is this the first entry of our time in a conversation?"""
+        if entry.seq <= row.floor or entry.epoch < row.epoch:
+            return
+        self._coming_in.discard(row.log_id)
+        self._begin(row, entry.seq - 1)
 
     def _skip(self, row: Conversation, log: m.LogState) -> None:
         """This device has confirmed more than the profile knows of, so the server may have deleted
@@ -139,9 +176,12 @@ class Receiver:
         core.heads[log_id] = max(core.heads.get(log_id, 0), entries[-1].seq)
         row = conversations.get(self._db, log_id)
         for entry in entries:
-            if row is None or row.state != conversations.ACTIVE or row.cursor is None:
+            if row is not None and row.cursor is None and log_id in self._coming_in:
+                self._begin_with(row, entry)
+                row = conversations.get(self._db, log_id)
+            if row is None or row.state != conversations.ACTIVE:
                 return None
-            if entry.seq > row.cursor:
+            if row.cursor is not None and entry.seq > row.cursor:
                 self._entry(row, entry)
                 row = conversations.get(self._db, log_id)
         return None if row is None else row.cursor
@@ -351,6 +391,7 @@ class Receiver:
         shown = conversations.add(
             self._db, log_id, room.kind, name, folded, state=state, epoch=epoch, at=at
         )
+        self._coming_in.discard(log_id)
         core.groups.drop(log_id)
         core.groups.save(log_id, group)
         core.groups.sync_members(log_id, group, 0, at)

@@ -15,7 +15,7 @@ from sqlcipher3 import dbapi2 as sqlite
 
 from chatsecure.wire.errors import ChatSecureError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT_MS = 20_000
 
 SCHEMA = """
@@ -188,7 +188,10 @@ CREATE TABLE rejoiners(
 """
 """What an old copy of a profile is known by, and who asked to be added anew."""
 
-MIGRATIONS: dict[int, str] = {1: SCHEMA, 2: FILES_OF_BOTH_SIDES, 3: COPIES}
+FLOORS = "ALTER TABLE conversations ADD COLUMN floor INTEGER NOT NULL DEFAULT 0;"
+"""How far a conversation was read in an earlier time in it."""
+
+MIGRATIONS: dict[int, str] = {1: SCHEMA, 2: FILES_OF_BOTH_SIDES, 3: COPIES, 4: FLOORS}
 """What brings the schema from version n-1 to n; each runs in one transaction."""
 
 
