@@ -23,8 +23,9 @@ def line(n: int, sender: str, text: str, **more: Any) -> HistoryLine:
 
 def notice(n: int, user: str, state: str, kind: str = "membership", **more: Any) -> HistoryLine:
     """A notice of somebody's coming or going."""
+    when = {"at": more.pop("at")} if "at" in more else {}
     told = {"type": kind, "user": user, "state": state, **more}
-    return line(n, user, "", notice=told, state="notice")
+    return line(n, user, "", notice=told, state="notice", **when)
 
 
 def thumbnail() -> bytes:

@@ -382,6 +382,13 @@ def test_nothing_that_tk_cannot_draw_gets_into_its_text(shown: Shown, name: str)
     assert words.count("\ufffd") == 0
 
 
+def test_the_other_button_of_the_pointer_asks_for_a_menu(shown: Shown) -> None:
+    shown.open(talk.plain(5))
+    shown.text.event_generate("<Button-3>", x=100, y=shown.text.dlineinfo("end-2l")[1] + 4)
+    shown.root.update()
+    assert len(shown.what("menu")) == 1
+
+
 def test_the_tab_key_leads_on_and_back(shown: Shown) -> None:
     button = tk.Button(shown.root, text="next")
     button.pack()

@@ -90,7 +90,7 @@ class History(ttk.Frame):
         text = self._text
         acts: dict[str, Callable[[tk.Event[tk.Text]], Any]] = {
             "<Motion>": self._pointed, "<Leave>": self._left, "<ButtonRelease-1>": self._clicked,
-            "<Button-3>": self._menu, "<Control-Button-1>": self._menu,
+            "<<ContextMenu>>": self._menu,
             "<Configure>": self._resized, "<<Copy>>": self._copy, "<Escape>": self._unselect,
             "<Return>": self._enter, "<Up>": lambda _e: self._step(-1),
             "<Down>": lambda _e: self._step(1), "<Home>": lambda _e: self._top(),
