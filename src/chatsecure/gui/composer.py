@@ -23,6 +23,7 @@ MOST_LINES = 8
 DRAFT_MS = 600
 TYPING_MS = 4000
 """How often we tell that we are writing."""
+TEXT_KINDS = ("UTF8_STRING", "STRING", "text/plain")
 ASK_LINES = 5
 """A paste of more lines than this is offered as a file."""
 
@@ -203,9 +204,13 @@ class Composer(ttk.Frame):
         return None
 
     def _paste(self, _event: "tk.Event[tk.Misc]") -> str | None:
-        text = ""
+        text, kinds = "", ""
         with contextlib.suppress(tk.TclError):
-            text = self.text.clipboard_get()
+            # Only X11 tells; there who has a picture may give its bytes as a text.
+            kinds = self.text.clipboard_get(type="TARGETS")
+        picture = "image/" in kinds and not any(kind in kinds for kind in TEXT_KINDS)
+        with contextlib.suppress(tk.TclError):
+            text = "" if picture else self.text.clipboard_get()
         if not text:
             self._on("paste", None)
             return "break"

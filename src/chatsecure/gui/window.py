@@ -380,6 +380,8 @@ class Window:
     def close(self) -> None:
         """Leave."""
         self.view.composer.flush()
+        self.notes.close()
+        self.notifier.close()
         with contextlib.suppress(tk.TclError):
             if self.root.state() == "normal":
                 self.session.save("window geometry", self.root.geometry())
