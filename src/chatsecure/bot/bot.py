@@ -186,6 +186,9 @@ class Bot:
         """
         try:
             asyncio.run(self.main())
+        except KeyboardInterrupt:
+            # Where a loop cannot take signals (Windows), Ctrl-C comes this way.
+            return
         except ChatSecureError as error:
             log.error("%s", f"{error}; {error.hint}" if error.hint else error)
             raise SystemExit(error.exit_code) from None
