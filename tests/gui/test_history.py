@@ -13,6 +13,7 @@ import talk
 
 from chatsecure.client import emoji
 from chatsecure.client.history import HistoryLine
+from chatsecure.gui import entries, history, paint
 from chatsecure.gui.history import History
 from chatsecure.gui.pages import MAX_LINES
 from chatsecure.gui.theme import Theme
@@ -380,6 +381,21 @@ def test_nothing_that_tk_cannot_draw_gets_into_its_text(shown: Shown, name: str)
     text = shown.text.get("1.0", "end")
     assert not any(unicodedata.bidirectional(sign) in ("R", "AL") for sign in text)
     assert words.count("\ufffd") == 0
+
+
+def test_the_windows_own_words_may_be_of_any_script(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the language is Arabic."""
+    for module in (entries, paint, history):
+        monkeypatch.setattr(module, "_", lambda words: "מילים " + words)
+        monkeypatch.setattr(module, "several", lambda one, many, n: f"מילים {n}", raising=False)
+    shown.open(talk.everything("@bob"), "@bob", first_unread=30)
+    shown.history.add_older([])
+    shown.history.append([talk.line(50, "bob", "hi", reply_to="aa")])
+    text = shown.text.get("1.0", "end")
+    assert not any(unicodedata.bidirectional(sign) in ("R", "AL") for sign in text)
+    assert "מילים New messages" in shown.words()
 
 
 def test_the_other_button_of_the_pointer_asks_for_a_menu(shown: Shown) -> None:

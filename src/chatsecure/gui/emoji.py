@@ -11,7 +11,7 @@ from tkinter import ttk
 from chatsecure.client import emoji
 from chatsecure.words import _
 
-from .glyphs import Glyphs
+from .glyphs import Glyphs, fit_for_tk
 from .theme import Theme
 
 COLUMNS, ROWS = 9, 6
@@ -141,7 +141,7 @@ class EmojiPicker(tk.Frame):
             self._show(list(_recent))
         else:
             self._show([one.sign for one in emoji.groups()[tab]])
-        self._name.configure(text=tab_words(tab))
+        self._name.configure(text=fit_for_tk(tab_words(tab)))
 
     def _next_tab(self, way: int) -> str:
         tabs = list(_TABS)
@@ -153,7 +153,7 @@ class EmojiPicker(tk.Frame):
         if words:
             self._show([one.sign for one in emoji.search(words, 200)])
             if not self._signs:
-                self._name.configure(text=_("Nothing of that name"))
+                self._name.configure(text=fit_for_tk(_("Nothing of that name")))
         else:
             self.show_tab(self._tab)
 

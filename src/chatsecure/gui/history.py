@@ -374,7 +374,7 @@ class History(ttk.Frame):
             words = several("{n} new message", "{n} new messages", self._below)
         else:
             words = _("To the newest")
-        self._down.configure(text=f"{words}  \u2193")
+        self._down.configure(text=f"{fit_for_tk(words)}  \u2193")
         self._down.place(in_=self._text, relx=0.5, rely=1, y=-self._theme.px(12), anchor="s")
 
     def _bring(self, entry: Entry | None) -> bool:
@@ -411,9 +411,10 @@ class History(ttk.Frame):
             self._banner.grid_forget()
             return
         self._banner_icon.configure(image=self._theme.icon("lock", 14, "on_private"))
-        name = fit_for_tk(harmless_name(self._conversation.lstrip("@")))
+        name = harmless_name(self._conversation.lstrip("@"))
+        words = _("Private: only you and {name} can read this").format(name=name)
         self._banner_text.configure(
-            text=_("Private: only you and {name} can read this").format(name=name),
+            text=fit_for_tk(words),
             font=self._theme.font("small-bold"),
         )
         self._banner.grid(row=0, column=1, columnspan=2, sticky="ew")

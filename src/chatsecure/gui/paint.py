@@ -171,14 +171,15 @@ class Painter:
         self._entry.fluid = True
         color = self.theme.color("new" if "new" in tags else "line")
         whole = self.width + self.theme.px(CONTENT + RIGHT) - self.theme.px(2 * LEFT)
-        wide = (whole - self.theme.font("small-bold").measure(f"  {words}  ")) // 2
+        wide = (whole - self.glyphs.width(f"  {words}  ", "small-bold", bold=True)) // 2 - 2
         high = max(1, self.theme.px(1))
         rule = self.theme.keep(
             ("rule", wide, high, color),
             lambda: pictures.rounded(max(wide, 1), high, 0, color),
         )
         self._picture(rule, tags)
-        self._say(f"  {words}  ", *tags)
+        ink = "new" if "new" in tags else "dim"
+        self.letters(f"  {words}  ", tags, font="small-bold", color=ink)
         self._picture(rule, tags)
         self._say("\n", *tags)
 
@@ -249,7 +250,8 @@ class Painter:
                 entries.folded_words(lines, self.me), ("notice",), font="small", color="dim"
             )
             self._say("  ", "notice")
-            self._say(more, "notice", "link", tag)
+            self.letters(more, ("notice", "link", tag), font="small", color="link",
+                         action=("fold", entry))  # fmt: skip
             self._say("\n", "notice")
             if not entry.open:
                 return
@@ -271,7 +273,8 @@ class Painter:
             self._reply(line)
         if line.state == "deleted":
             self._first()
-            self._say(_("This message was deleted"), "body", "italic", "dim")
+            gone = _("This message was deleted")
+            self.letters(gone, ("body", "italic", "dim"), font="italic", color="dim")
             self._end(line, ("body",))
         elif line.file:
             self._card(line)
@@ -298,10 +301,11 @@ class Painter:
         tags = ("head", color, self._acting(*action))
         self.letters(shown, tags, font="bold", color=color, action=action)
         if line.mine:
-            self._say(" " + _("(you)"), "head", "time")
+            self.letters(" " + _("(you)"), ("head", "time"), font="tiny", color="dim")
         self._say("   " + entries.clock(line.at), "head", "time")
         if line.conversation.startswith("@"):
-            self._say("   " + _("private"), "head", "private")
+            word = "   " + _("private")
+            self.letters(word, ("head", "private"), font="tiny-bold", color="private")
         self._say("\n", "head")
 
     def _first(self, words: str = "") -> None:
@@ -329,7 +333,9 @@ class Painter:
         self._picture(self.theme.icon("reply", 13), ("reply", tag), action=("jump-to", of))
         self._say(" ", "reply", tag)
         if quoted is None:
-            self._say(_("an earlier message") + "\n", "reply", tag)
+            words, act = _("an earlier message"), ("jump-to", of)
+            self.letters(words, ("reply", tag), font="small", color="dim", action=act)
+            self._say("\n", "reply", tag)
             return
         name = harmless_name(quoted.sender)
         words = _("a deleted message") if quoted.state == "deleted" else markup.plain(quoted.text)
@@ -368,7 +374,9 @@ class Painter:
             self._end(line, ("body",))
         if len(_beginning(line.text)) < len(line.text):
             told = _("Show less") if self._entry.open else _("Show all of it")
-            self._say(told, "body", "link", self._acting("fold", self._entry))
+            act = ("fold", self._entry)
+            tags = ("body", "link", self._acting(*act))
+            self.letters(told, tags, color="link", action=act)
             self._say("\n", "body")
 
     def _block(self, line: HistoryLine, block: markup.Block, *, last: bool) -> None:
@@ -471,7 +479,7 @@ class Painter:
     def _end(self, line: HistoryLine, tags: tuple[str, ...]) -> None:
         """What stands behind a message, and the end of its line."""
         if line.edited and line.state != "deleted":
-            self._say("  " + _("(edited)"), *tags, "small")
+            self.letters("  " + _("(edited)"), (*tags, "small"), font="tiny", color="dim")
         if line.mine and line.state != "deleted" and line.file_state != "failed":
             tick, words = entries.reach(line)
             failed = tick == "failed"
@@ -481,7 +489,9 @@ class Painter:
             self._picture(photo, tags, words="", action=("info", line))
             if failed or tick == "queued" or line.n == self.last_mine:
                 told = self._acting("info", line)
-                self._say(" " + words, *tags, "failed" if failed else "small", told)
+                style, font = ("failed", "small-bold") if failed else ("small", "tiny")
+                ink = "danger" if failed else "dim"
+                self.letters(" " + words, (*tags, style, told), font=font, color=ink)
         self._say("\n", *tags)
 
     def _card(self, line: HistoryLine) -> None:
