@@ -4,8 +4,10 @@ All foreign text passes `client/display.py` here (through `client/markup.py` for
 body). What can be clicked carries its action in the style's meta. Knows no widget.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len
@@ -339,6 +341,12 @@ def button_words(what: str) -> str:
     }[what]
 
 
+def from_home(path: str) -> str:
+    """The path as people write it: from their own folder on."""
+    home = str(Path.home()) + os.sep
+    return "~" + os.sep + path[len(home) :] if path.startswith(home) else path
+
+
 def _file(line: HistoryLine, look: Look, about: About) -> list[Row]:
     p = look.palette
     state = line.file_state or ""
@@ -354,7 +362,7 @@ def _file(line: HistoryLine, look: Look, about: About) -> list[Row]:
     if words:
         text.append((f"  {words}", style(p.danger, bold=True) if bad else style(p.dim)))
     if state == "received" and line.path and not line.mine:
-        where = harmless(line.path, lines=False)
+        where = harmless(from_home(line.path), lines=False)
         text.append((f"\n{_('saved to {path}').format(path=where)}", style(p.dim)))
     found = _lines(text, look, Segment(" ▤ ", style(p.accent)))
     if state in ("sending", "receiving") and about.done is not None and line.size:
