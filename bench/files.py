@@ -297,14 +297,12 @@ def measure(makers: list[Callable[[Path], Ours | Wormhole]], sizes: list[int], c
         try:
             for size in sizes:
                 path = make_file(folder / f"file-{size}", size)
-                for party in parties:
-                    results.append(one(party, f"{size // MB} MB", size, path))
+                what = f"{size // MB} MB"
+                results += [one(party, what, size, path) for party in parties]
                 path.unlink()
             small = make_folder(folder / "small", count, 10_000)
             for party in parties:
-                results.append(
-                    one(party, f"{count:,} x 10 KB, a folder", count * 10_000, small)
-                )
+                results.append(one(party, f"{count:,} x 10 KB, a folder", count * 10_000, small))
                 if isinstance(party, Ours):
                     each = sorted(small.iterdir())
                     what = f"{count:,} x 10 KB, one by one"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chatsecure.server.blobs.disk import MAX_HANDLES, DiskBlobs
 from chatsecure.server.limits import ServerLimits
+from chatsecure.server.transfers import WAIT_S
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, Refused
 
@@ -62,15 +63,36 @@ def test_a_file_goes_up_and_down_whole(ann: Client, ben: Client) -> None:
 
 
 def test_one_reads_while_another_still_writes_but_only_whole_segments(
-    ann: Client, ben: Client
+    world: World, ann: Client, ben: Client
 ) -> None:
     ann.ask(announce(3 * SEGMENT))
-    assert code(ben.ask(m.BlobGet(BLOB, 0, 10))) is ErrorCode.NOT_YET
+    ben.send(m.BlobGet(BLOB, 0, SEGMENT))
+    ben.send(m.BlobGet(BLOB, SEGMENT - 1, 2))
+    world.settle()
+    assert ben.take_all() == []
     ann.ask(m.BlobPut(BLOB, 0, bytes(SEGMENT)))
     ann.ask(m.BlobPut(BLOB, SEGMENT, bytes(100)))
-    assert ben.ask(m.BlobGet(BLOB, 0, SEGMENT)).data == bytes(SEGMENT)
-    assert code(ben.ask(m.BlobGet(BLOB, SEGMENT - 1, 2))) is ErrorCode.NOT_YET
+    assert ben.take_all() == [m.BlobData(BLOB, 0, bytes(SEGMENT))]
     assert code(ben.ask(m.BlobGet(BLOB, 3 * SEGMENT, 1))) is ErrorCode.NOT_ALLOWED
+
+
+def test_who_waits_too_long_for_a_part_is_told(world: World, ann: Client, ben: Client) -> None:
+    ann.ask(announce(3 * SEGMENT))
+    ben.send(m.BlobGet(BLOB, 0, 10))
+    world.settle()
+    world.time_ms += int(WAIT_S * 1000)
+    world.core.transfers.tick()
+    assert [code(message) for message in ben.take_all()] == [ErrorCode.NOT_YET]
+
+
+def test_who_waits_for_a_part_of_a_blob_that_goes_is_told(
+    world: World, ann: Client, ben: Client
+) -> None:
+    ann.ask(announce(3 * SEGMENT))
+    ben.send(m.BlobGet(BLOB, 0, 10))
+    world.settle()
+    ann.ask(m.BlobDelete(BLOB))
+    assert [code(message) for message in ben.take_all()] == [ErrorCode.NOT_FOUND]
 
 
 def test_parts_may_come_in_any_order(ann: Client, ben: Client) -> None:

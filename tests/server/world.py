@@ -47,13 +47,16 @@ class FakePort:
         self.closed = False
         self.jobs: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, *, bulk: bool = False) -> None:
         if not self.closed:
             self.waiting += data
             self.total += len(data)
 
     def queued(self) -> int:
         return len(self.waiting)
+
+    def bulk_queued(self) -> int:
+        return 0
 
     def taken(self) -> int:
         return self.total - len(self.waiting)

@@ -102,8 +102,12 @@ class Link:
 
     # --- the server's port --------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, *, bulk: bool = False) -> None:
+        del bulk  # Everything leaves in the order in which it was written.
         self.down.push(data)
+
+    def bulk_queued(self) -> int:
+        return 0
 
     def queued(self) -> int:
         return len(self.down.buffer)

@@ -11,6 +11,7 @@ operations of several steps in `flows*.py`, files in `files.py`.
 """
 
 import secrets
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -130,6 +131,9 @@ class Core:
         """Why there is no use in connecting again (banned, wrong identity, unknown device)."""
         self._connection: Connection | None = None
         self._output: list[bytes] = []
+        self._bulk: deque[Ticket] = deque()
+        self.two_lanes = False
+        """Whether whoever drives us takes parts of files by `take_bulk`."""
         self._tickets: dict[int, Ticket] = {}
         self._unsent: list[Ticket] = []
         self._client_nonce = b""
@@ -179,8 +183,9 @@ class Core:
         self.online = False
         self._connection = None
         self._output.clear()
-        waiting = [*self._tickets.values(), *self._unsent]
+        waiting = [*self._tickets.values(), *self._unsent, *self._bulk]
         self._tickets.clear()
+        self._bulk.clear()
         self._unsent = [ticket for ticket in waiting if not ticket.once]
         for ticket in waiting:
             if ticket.once:
@@ -192,7 +197,7 @@ class Core:
             self.emit(ConnectionEvent(at=stamp(self.now()), state="offline", reason=reason))
         self.scheduler.settle()
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes | memoryview) -> None:
         """Bytes have come.
 
         Raises:
@@ -202,10 +207,18 @@ class Core:
         if self._connection is None:
             return
         self._heard_at, self._pinged = self.clock(), False
+        only_files = True
         for request, message in self._connection.receive(data):
+            only_files = only_files and self._of_file(request)
             self._handle(request, message)
         self.scheduler.settle()
-        self.pump()
+        if not only_files:
+            self.pump()
+
+    def _of_file(self, request: int) -> bool:
+        """Whether a request moves a file's bytes: its answer starts nothing else."""
+        ticket = self._tickets.get(request)
+        return ticket is not None and isinstance(ticket.message, m.BlobPut | m.BlobGet)
 
     def tick(self) -> None:
         """Time has passed: keep-alive and deadlines.
@@ -256,19 +269,32 @@ class Core:
         on_done: Callable[[Ticket], None] | None = None,
         *,
         once: bool = False,
+        bulk: bool = False,
     ) -> Ticket:
         """Send a request, at once or as soon as we are online. All requests may be repeated.
 
         Args:
             once: on this connection only; `Unreachable` when it breaks.
+            bulk: a file's part: it leaves when nothing else is to be sent.
         """
         ticket = Ticket(message, once=once)
         ticket.on_done = on_done
-        if self.online and self._connection is not None:
+        if bulk and self.two_lanes:
+            self._bulk.append(ticket)
+        elif self.online and self._connection is not None:
             self._send_ticket(ticket)
         else:
             self._unsent.append(ticket)
         return ticket
+
+    def take_bulk(self) -> bytes:
+        """The next part of a file to send, when all else has left; empty if there is none."""
+        if not self._bulk or not self.online or self._connection is None:
+            return b""
+        ticket = self._bulk.popleft()
+        request = self._connection.next_request()
+        self._tickets[request] = ticket
+        return self._connection.send(ticket.message, request)
 
     def _send_ticket(self, ticket: Ticket) -> None:
         assert self._connection is not None

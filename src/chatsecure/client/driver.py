@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from chatsecure.wire.errors import ChatSecureError, NotInTime, Unreachable
 
+from .connection import Line, connect
 from .core import Core
 from .events import ConnectionEvent, stamp
 from .flow import Flow, T
@@ -23,7 +24,6 @@ from .whereabouts import Whereabouts
 CONNECT_TIMEOUT_S = 10.0
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 20.0
-READ_BYTES = 256 * 1024
 WORKERS = 4
 """Threads for disks and ciphers; those of one file follow each other."""
 NEIGHBOUR_POLL_S = 0.25
@@ -40,19 +40,6 @@ def clock_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def tls_context() -> ssl.SSLContext:
-    """TLS 1.3 to a server whose certificate we compare ourselves (it is pinned by the link)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _certificate(writer: asyncio.StreamWriter) -> bytes:
-    return writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
-
-
 class Driver:
     """Runs one core.
 
@@ -64,7 +51,8 @@ class Driver:
     def __init__(self, core: Core, where: Whereabouts) -> None:
         self._core = core
         self._where = where
-        self._writer: asyncio.StreamWriter | None = None
+        core.two_lanes = True
+        self._line: Line | None = None
         self._task: asyncio.Task[None] | None = None
         self._neighbour: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -130,23 +118,28 @@ class Driver:
         """One connection, from the first try to its end. Gives whether it came to log-in."""
         core, online, failure = self._core, False, Unreachable("the connection was closed")
         error: ChatSecureError = failure
+
+        def heard(data: memoryview) -> None:
+            nonlocal online
+            core.received(data)
+            if core.online and not online:
+                online = True
+                self._where.keep()
+            if core.online:
+                self.failure = None
+            self.turn()
+
         try:
-            reader, writer = await self._connect_somewhere()
-            self._writer = writer
+            line = await self._connect_somewhere()
+            self._line = line
             try:
-                core.connected(_certificate(writer))
+                core.connected(line.certificate())
+                line.heard = heard
                 self.turn()
-                while data := await reader.read(READ_BYTES):
-                    core.received(data)
-                    if core.online and not online:
-                        online = True
-                        self._where.keep()
-                    if core.online:
-                        self.failure = None
-                    self.turn()
+                await line.ended
             finally:
-                self._writer = None
-                await self._close(writer)
+                self._line = None
+                await line.close()
         except ChatSecureError as problem:
             error = problem
             if isinstance(problem, ProfileMoved):
@@ -159,7 +152,7 @@ class Driver:
         self.turn()
         return online
 
-    async def _connect_somewhere(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect_somewhere(self) -> Line:
         """Connect where the server was, or where this network says it is now."""
         known = self._where.address
         try:
@@ -168,24 +161,16 @@ class Driver:
             if not self._where.may_look() or not await asyncio.to_thread(self._where.look):
                 raise
             with contextlib.suppress(OSError, TimeoutError):
-                reader, writer = await self._connect()
-                if self._where.proves(_certificate(writer)):
-                    return reader, writer
-                await self._close(writer)
+                line = await self._connect()
+                if self._where.proves(line.certificate()):
+                    return line
+                await line.close()
             self._where.address = known
             raise
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self) -> Line:
         host, port = self._where.address
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            return await asyncio.open_connection(
-                host,
-                port,
-                ssl=tls_context(),
-                server_hostname="chatsecure.invalid",
-                ssl_handshake_timeout=CONNECT_TIMEOUT_S,
-                limit=READ_BYTES,
-            )
+        return await connect(host, port, self._core.take_bulk, CONNECT_TIMEOUT_S)
 
     def _unreachable(self, problem: Exception) -> Unreachable:
         host, port = self._where.address
@@ -195,21 +180,13 @@ class Driver:
             hint="is it running, and is the network there?",
         )
 
-    @staticmethod
-    async def _close(writer: asyncio.StreamWriter) -> None:
-        # What was written is flushed by the transport before it closes.
-        writer.close()
-        with contextlib.suppress(OSError, TimeoutError, ssl.SSLError, asyncio.CancelledError):
-            async with asyncio.timeout(1.0):
-                await writer.wait_closed()
-
     # --- turns --------------------------------------------------------------------------------
 
     def turn(self) -> None:
         """Send, set the timer, wake who waits."""
         output = self._core.take_output()
-        if output and self._writer is not None:
-            self._writer.write(output)
+        if self._line is not None:
+            self._line.write(output)
         self._set_timer()
         self._changed.set()
         self._changed = asyncio.Event()
@@ -228,8 +205,8 @@ class Driver:
         try:
             self._core.tick()
         except ChatSecureError:
-            if self._writer is not None:
-                self._writer.transport.abort()
+            if self._line is not None:
+                self._line.abort()
         self.turn()
 
     async def _watch_neighbours(self) -> None:
@@ -243,8 +220,8 @@ class Driver:
                     self._core.db.check_moved()
                 except ProfileMoved as moved:
                     self._core.fatal = moved
-                    if self._writer is not None:
-                        self._writer.transport.abort()
+                    if self._line is not None:
+                        self._line.abort()
                 else:
                     self._core.scheduler.settle()
                     self._core.pump()

@@ -42,6 +42,8 @@ SMALL_AT_ONCE = 16
 SMALL_BYTES = 1024 * 1024
 PART_SUFFIX = ".part"
 PROGRESS_MS = 100
+FIRST_PART, LEAST_PART = 256 * 1024, 64 * 1024
+PART_MS, RATE_MS = 10, 250
 NEIGHBOUR_MS = 250
 RETRY_MS, RETRY_MOST_MS = 30_000, 3_600_000
 
@@ -59,6 +61,9 @@ class Files:
         self._small: set[Key] = set()
         self._dropping: set[Key] = set()
         self._told: dict[Key, int] = {}
+        self._moved, self._moved_since = 0, core.now()
+        self.part_bytes = FIRST_PART
+        """How much of a file one message carries: about `PART_MS` of the line."""
         self.downloads: Path | None = None
         """Where received files go; nothing is fetched while it is None."""
         self.may_receive: Callable[[], bool] = lambda: True
@@ -130,7 +135,7 @@ class Files:
         try:
             if self._state(key) != "sending":
                 return
-            yield from files_send.bring(self.core, *key, report)
+            yield from files_send.bring(self, key, report)
             with self._db.transaction():
                 if self._set(key, "sent", "sending"):
                     self.tell(key, state="sent")
@@ -527,6 +532,16 @@ class Files:
         row = conversations.get(self._db, key[0])
         if row is not None and row.state == conversations.ACTIVE:
             self.core.outbox.queue(row.log_id, FileNote(key[1], fate, reason[:200]))
+
+    def moved(self, count: int) -> None:
+        """So many bytes of files have been sent or have come: how fast is the line?"""
+        now = self.core.now()
+        self._moved += count
+        passed = now - self._moved_since
+        if passed >= RATE_MS:
+            part = self._moved * PART_MS // passed
+            self.part_bytes = max(LEAST_PART, min(part, m.MAX_BLOB_CHUNK_BYTES))
+            self._moved, self._moved_since = 0, now
 
     def progress(self, key: Key, state: str, done: int) -> None:
         """Tell how far a file is, not too often."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from .core import Core
     from .files import Files
 
-CHUNKS_UNDER_WAY = 12
-"""Chunks asked for ahead: enough to fill the line."""
+UNDER_WAY_BYTES = 4 * 1024 * 1024
+"""What is asked for ahead: enough to fill the line."""
 SYNC_SEGMENTS = 16
 """Segments after which what was written is brought to disk and noted down."""
 NOT_YET_MS = 300
@@ -144,6 +144,7 @@ class _Fetching:
         self._files, self._core, self._key = files, files.core, key
         self._manifest, self._layout, self._part = manifest, layout, part
         self._asked: deque[Ticket] = deque()
+        self._under_way = 0
         self._segment, self._offset = first, 0
         """What is asked for next."""
         self._first = self._synced = first
@@ -175,12 +176,13 @@ class _Fetching:
         self._files.segments(self._key, segments)
 
     def _ask_ahead(self) -> None:
-        while self._segment < self._layout.segments and len(self._asked) < CHUNKS_UNDER_WAY:
+        while self._segment < self._layout.segments and self._under_way < UNDER_WAY_BYTES:
             length = filecipher.cipher_bytes(self._layout.plain_bytes(self._segment))
-            size = min(m.MAX_BLOB_CHUNK_BYTES, length - self._offset)
+            size = min(self._files.part_bytes, length - self._offset)
             start = self._segment * self._layout.segment_cipher_bytes + self._offset
             self._asked.append(self._core.ask(m.BlobGet(self._manifest.blob_id, start, size)))
             self._offset += size
+            self._under_way += size
             if self._offset == length:
                 self._segment, self._offset = self._segment + 1, 0
 
@@ -193,6 +195,8 @@ class _Fetching:
             self._ask_ahead()
             data = yield from self._answer(self._asked.popleft())
             chunks.append(data)
+            self._under_way -= len(data)
+            self._files.moved(len(data))
             missing -= len(data)
             done += len(data)
             self._files.progress(self._key, "receiving", min(done, size))

@@ -33,9 +33,10 @@ from .inbound import FILE
 
 if TYPE_CHECKING:
     from .core import Core
+    from .files import Files
 
-CHUNKS_UNDER_WAY = 24
-"""Chunks without an answer: enough to go on while a segment is brought to the server's disk."""
+UNDER_WAY_BYTES = 6 * 1024 * 1024
+"""What has no answer yet: enough to go on while a segment is brought to the server's disk."""
 MAX_ROUNDS = 20
 """How often an upload begins again where the server says it is, without a broken connection."""
 
@@ -109,13 +110,14 @@ def _hash(path: Path) -> bytes:
     return digest.digest()
 
 
-def bring(core: Core, log_id: bytes, id_: bytes, progress: Progress) -> Flow[None]:
+def bring(files: Files, key: tuple[bytes, bytes], progress: Progress) -> Flow[None]:
     """Announce, post and upload a file that was begun.
 
     Raises:
         Refused: the server does not take it.
         FileProblem: the file was changed or cannot be read.
     """
+    core, (log_id, id_) = files.core, key
     found = core.db.row(
         "SELECT manifest, source, source_mark FROM files WHERE log_id = ? AND id = ?", log_id, id_
     )
@@ -137,7 +139,7 @@ def bring(core: Core, log_id: bytes, id_: bytes, progress: Progress) -> Flow[Non
             progress(manifest.size, manifest.size)
             return
         try:
-            yield from _upload(core, source, manifest, layout, state.segments, progress)
+            yield from _upload(files, source, manifest, layout, state.segments, progress)
             rounds += 1
         except Unreachable:
             # What the server had not completed is gone; it says where to go on.
@@ -160,7 +162,8 @@ def _post(core: Core, log_id: bytes, id_: bytes, manifest: FileManifest) -> None
 class _Window:
     """Parts that are under way."""
 
-    def __init__(self, done: int, layout: Layout, progress: Progress) -> None:
+    def __init__(self, files: Files, done: int, layout: Layout, progress: Progress) -> None:
+        self._files = files
         self._done, self._layout, self._progress = done, layout, progress
         self.waiting = 0
         self.error: ChatSecureError | None = None
@@ -168,19 +171,20 @@ class _Window:
 
     def add(self, ticket: Ticket, size: int) -> None:
         """One more; `size` bytes of the file are done when it is answered."""
-        self.waiting += 1
+        self.waiting += size
 
         def answered(ticket: Ticket) -> None:
-            self.waiting -= 1
+            self.waiting -= size
             self.error = self.error or ticket.error
             if ticket.error is None:
                 self._done += size
+                self._files.moved(size)
                 self._progress(min(self._done, self._layout.size), self._layout.size)
 
         ticket.on_done = answered
 
     def below(self, limit: int) -> Flow[None]:
-        """Wait until fewer than this many are under way.
+        """Wait until fewer bytes than this are under way.
 
         Raises:
             ChatSecureError: one was refused.
@@ -192,7 +196,7 @@ class _Window:
 
 
 def _upload(
-    core: Core,
+    files: Files,
     source: Source,
     manifest: FileManifest,
     layout: Layout,
@@ -202,18 +206,21 @@ def _upload(
     def prepare(segment: int) -> Work:
         return core.work(lambda: _segment(source, manifest, layout, segment))
 
-    window = _Window(first * SEGMENT_BYTES, layout, progress)
+    core = files.core
+    window = _Window(files, first * SEGMENT_BYTES, layout, progress)
     ahead = prepare(first)
     for segment in range(first, layout.segments):
         cipher = memoryview((yield ahead))
         if segment + 1 < layout.segments:
             ahead = prepare(segment + 1)
         start = segment * layout.segment_cipher_bytes
-        for offset in range(0, len(cipher), m.MAX_BLOB_CHUNK_BYTES):
-            yield from window.below(CHUNKS_UNDER_WAY)
-            data = cipher[offset : offset + m.MAX_BLOB_CHUNK_BYTES]
-            put = m.BlobPut(manifest.blob_id, start + offset, bytes(data))
-            window.add(core.ask(put, once=True), len(data))
+        offset = 0
+        while offset < len(cipher):
+            yield from window.below(UNDER_WAY_BYTES)
+            data = bytes(cipher[offset : offset + files.part_bytes])
+            put = m.BlobPut(manifest.blob_id, start + offset, data)
+            window.add(core.ask(put, once=True, bulk=True), len(data))
+            offset += len(data)
     yield from window.below(1)
 
 

@@ -170,6 +170,7 @@ class Core:
     def gone(self, session: Session) -> None:
         """A connection is closed."""
         self.sessions.discard(session)
+        self.transfers.gone(session)
         self.stats.connections -= 1
         who = session.who
         if who is not None and self.hub.leave(session, self.now()):
@@ -335,6 +336,7 @@ class Core:
         """Call about once a second."""
         for session in list(self.sessions):
             session.tick()
+        self.transfers.tick()
         self.upkeep.tick()
 
     def _deliver(self, published: list[Published]) -> None:

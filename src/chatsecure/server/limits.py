@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chatsecure.wire.errors import Usage
-from chatsecure.wire.messages import MAX_BLOB_CHUNK_BYTES
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 DAY_S = 86_400
@@ -54,7 +53,7 @@ class ServerLimits:
     blobs_per_user: int = _limit(100_000, "files a user", "size of the folder")
     upload_idle_s: int = _limit(3 * DAY_S, "s", "an upload nobody goes on with is deleted")
     retention_s: int = _limit(30 * DAY_S, "s", "how long what nobody fetched is kept")
-    batch_bytes: int = _limit(MAX_BLOB_CHUNK_BYTES, "bytes a frame", "entries pushed at once")
+    batch_bytes: int = _limit(256 * KIB, "bytes a frame", "entries pushed at once")
 
     def as_rows(self) -> list[dict[str, Any]]:
         """The table as `chatsecure admin limits` shows it."""

@@ -36,8 +36,15 @@ VERSIONS = (m.PROTOCOL_VERSION,)
 class Port(Protocol):
     """What a session needs of the engine that carries its connection."""
 
-    def write(self, data: bytes) -> None:
-        """Queue bytes; what is queued in one turn leaves in one write."""
+    def write(self, data: bytes, *, bulk: bool = False) -> None:
+        """Queue bytes; what is queued in one turn leaves in one write.
+
+        Args:
+            bulk: a file's part, which lets everything else pass.
+        """
+
+    def bulk_queued(self) -> int:
+        """Bytes of files that wait for everything else to leave."""
 
     def queued(self) -> int:
         """Bytes that the other side has not taken yet."""
@@ -146,6 +153,7 @@ class Session:
             return
         self.core.hub.drained(self)
         self.core.pull(self)
+        self.core.transfers.read_on(self)
         self._update_hold()
 
     def tick(self) -> None:
@@ -186,11 +194,18 @@ class Session:
 
     # --- answers ------------------------------------------------------------------------------
 
-    def reply(self, request: int, message: m.Message) -> None:
-        """Answer a request."""
+    def reply(self, request: int, message: m.Message, *, bulk: bool = False) -> None:
+        """Answer a request; `bulk`: by a part of a file."""
         self._request_bytes -= self._requests.pop(request, 0)
         if not self.is_closed:
-            self.port.write(encode_message(message, request))
+            self.port.write(encode_message(message, request), bulk=bulk)
+            self._update_hold()
+
+    def released(self, request: int) -> None:
+        """What came with a request is not held any more; its answer is still to come."""
+        self._request_bytes -= self._requests.get(request, 0)
+        if request in self._requests:
+            self._requests[request] = 0
             self._update_hold()
 
     def refuse(self, request: int, error: Exception) -> None:

@@ -5,6 +5,7 @@ kept in the store. Parts of unfinished segments are known here only: after a res
 uploader announces the blob again, an unfinished segment begins anew.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from .session import Session
 
 MAX_KNOWN = 4096
+WAIT_S = 20.0
+"""How long a reader waits for a part that has not come yet."""
+READ_AHEAD_BYTES = 256 * 1024
+"""While so much that was read waits for a connection, no more is read for it."""
 MAX_ALLOWED = 100_000
 MAX_PARTS = 65_536
 BLOBS_A_SWEEP = 1000
@@ -36,6 +41,44 @@ class _Live:
     """Byte ranges that are written, of each unfinished segment."""
     synced: set[int] = field(default_factory=set)
     """Whole segments behind a gap."""
+    written: list["_Written"] = field(default_factory=list)
+    """Segments that are complete and not yet synced."""
+    syncing: bool = False
+    waiting: "list[_Get]" = field(default_factory=list)
+    """Who asked for what has not come yet."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something of it is known here only."""
+        return bool(self.parts or self.synced or self.written or self.syncing or self.waiting)
+
+
+@dataclass(slots=True)
+class _Written:
+    """A segment that was completed, and the request that did it."""
+
+    session: "Session"
+    request: int
+    segment: int
+
+
+@dataclass(slots=True, eq=False)
+class _Get:
+    """A part that is asked for."""
+
+    session: "Session"
+    request: int
+    message: m.BlobGet
+    until: float
+    """When it is answered NOT_YET."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    """What one connection has asked for: read as it takes what was read before."""
+
+    asked: deque[_Get] = field(default_factory=deque)
+    reading: bool = False
 
 
 class Transfers:
@@ -53,6 +96,7 @@ class Transfers:
         self.total_bytes = total_bytes
         self._live: dict[bytes, _Live] = {}
         self._allowed: set[tuple[DeviceKey, bytes]] = set()
+        self._readers: dict[Session, _Reader] = {}
 
     def ask(self, session: "Session", request: int, message: m.Message) -> None:
         """A request about a blob."""
@@ -78,7 +122,7 @@ class Transfers:
         live = self._live.get(row.blob_id)
         if live is None:
             if len(self._live) >= MAX_KNOWN:
-                idle = [id_ for id_, live in self._live.items() if not live.parts]
+                idle = [id_ for id_, live in self._live.items() if not live.busy]
                 for id_ in idle[: MAX_KNOWN // 2]:
                     del self._live[id_]
             live = self._live[row.blob_id] = _Live(row)
@@ -140,7 +184,7 @@ class Transfers:
         def then(state: m.BlobState) -> m.BlobState:
             live = self._live.get(message.blob_id)
             if live is not None:
-                live.parts, live.synced = {}, set()
+                live.parts, live.synced, live.written = {}, set(), self._void(live)
                 return live.row.state()
             return state
 
@@ -148,6 +192,12 @@ class Transfers:
             session, request,
             lambda tx: rules.create_blob(tx, who, message, now, limits, total), then,
         )  # fmt: skip
+
+    def _void(self, live: _Live) -> list[_Written]:
+        """The uploader begins anew: what was not noted down is written again."""
+        for item in live.written:
+            item.session.refuse(item.request, rules.not_yet())
+        return []
 
     def _put(self, session: "Session", request: int, message: m.BlobPut, who: Who) -> None:
         live = self._live.get(message.blob_id)
@@ -177,16 +227,16 @@ class Transfers:
         self._core.stats.blob_bytes_in += len(message.data)
 
         def written(_: None) -> None:
+            session.released(request)
             if live.parts is not parts:
                 raise Refused(ErrorCode.NOT_YET, "the upload was begun anew")
             end = message.offset + len(message.data)
             if not _add_part(parts.setdefault(segment, []), message.offset, end, row, segment):
                 session.reply(request, m.Ok())
                 return
-            self._work(
-                session, request, lambda: self._blobs.sync(row.blob_id),
-                lambda _: self._whole(session, request, live, segment), bulk=True,
-            )  # fmt: skip
+            live.parts.pop(segment, None)
+            live.written.append(_Written(session, request, segment))
+            self._sync(live)
 
         self._work(
             session, request,
@@ -194,41 +244,113 @@ class Transfers:
             bulk=True,
         )  # fmt: skip
 
-    def _whole(self, session: "Session", request: int, live: _Live, segment: int) -> None:
-        live.parts.pop(segment, None)
-        live.synced.add(segment)
-        whole = live.row.whole
+    def _sync(self, live: _Live) -> None:
+        """Bring complete segments to disk; those that come meanwhile go together next time."""
+        if live.syncing or not live.written:
+            return
+        live.syncing = True
+        batch, live.written = live.written, []
+        blob_id = live.row.blob_id
+
+        def synced(outcome: Any) -> None:
+            live.syncing = False
+            if isinstance(outcome, Exception):
+                for item in batch:
+                    item.session.refuse(item.request, outcome)
+            else:
+                self._whole(live, batch)
+            self._sync(live)
+
+        batch[0].session.port.work(lambda: self._blobs.sync(blob_id), synced, bulk=True)
+
+    def _whole(self, live: _Live, batch: list[_Written]) -> None:
+        """These segments are on disk: note how many leading ones are, then answer."""
+        live.synced.update(item.segment for item in batch)
+        blob_id, now, whole = live.row.blob_id, self._core.now(), live.row.whole
         while whole in live.synced:
             whole += 1
-        if whole == live.row.whole:
-            session.reply(request, m.Ok())
-            return
-        blob_id, now = live.row.blob_id, self._core.now()
 
-        def then(_: None) -> m.Ok:
+        def done(outcome: object) -> None:
+            for item in batch:
+                if isinstance(outcome, Exception):
+                    item.session.refuse(item.request, outcome)
+                else:
+                    item.session.reply(item.request, m.Ok())
             row = live.row
-            if whole > row.whole:
+            if not isinstance(outcome, Exception) and whole > row.whole:
                 live.row = BlobRow(
                     row.blob_id, row.log, row.user, row.size, row.segment_bytes, whole,
                     row.made_seq, now,
                 )  # fmt: skip
                 live.synced = {number for number in live.synced if number >= whole}
-            return m.Ok()
+                self._wake(live)
 
-        self._core.write(session, request, lambda tx: tx.set_blob_whole(blob_id, whole, now), then)
+        if whole == live.row.whole:
+            done(None)
+        else:
+            self._core.store.write(lambda tx: tx.set_blob_whole(blob_id, whole, now), done)
+
+    # --- reading ------------------------------------------------------------------------------
 
     def _get(self, session: "Session", request: int, message: m.BlobGet, live: _Live) -> None:
-        length = rules.check_get(live.row, message)
+        asked = _Get(session, request, message, self._core.clock() + WAIT_S)
+        if rules.is_there(live.row, message):
+            self._readers.setdefault(session, _Reader()).asked.append(asked)
+            self.read_on(session)
+        else:
+            live.waiting.append(asked)
 
-        def done(data: bytes) -> None:
-            self._core.stats.blob_bytes_out += len(data)
-            session.reply(request, m.BlobData(message.blob_id, message.offset, data))
+    def _wake(self, live: _Live) -> None:
+        """More of a blob is there: whoever waited for that gets it."""
+        waiting, live.waiting = live.waiting, []
+        for asked in waiting:
+            if not asked.session.is_closed:
+                self._get(asked.session, asked.request, asked.message, live)
 
-        self._work(
-            session, request,
-            lambda: self._blobs.read(message.blob_id, message.offset, length), done,
-            bulk=True,
-        )  # fmt: skip
+    def tick(self) -> None:
+        """Time has passed: tell those who have waited long enough."""
+        now = self._core.clock()
+        for live in list(self._live.values()):
+            if live.waiting:
+                late = [asked for asked in live.waiting if asked.until <= now]
+                live.waiting = [asked for asked in live.waiting if asked.until > now]
+                for asked in late:
+                    asked.session.refuse(asked.request, rules.not_yet())
+
+    def gone(self, session: "Session") -> None:
+        """A connection is closed: nothing is read for it any more."""
+        self._readers.pop(session, None)
+
+    def read_on(self, session: "Session") -> None:
+        """Read the next part for a connection that has taken the ones before."""
+        reader = self._readers.get(session)
+        if reader is None or reader.reading or session.port.bulk_queued() > READ_AHEAD_BYTES:
+            return
+        if not reader.asked:
+            del self._readers[session]
+            return
+        asked = reader.asked.popleft()
+        message, live = asked.message, self._live.get(asked.message.blob_id)
+        if live is None:
+            session.refuse(asked.request, rules.unknown())
+            self.read_on(session)
+            return
+        length = min(message.length, live.row.size - message.offset)
+        reader.reading = True
+
+        def done(outcome: Any) -> None:
+            reader.reading = False
+            if isinstance(outcome, Exception):
+                session.refuse(asked.request, outcome)
+            else:
+                self._core.stats.blob_bytes_out += length
+                data = m.BlobData(message.blob_id, message.offset, outcome)
+                session.reply(asked.request, data, bulk=True)
+            self.read_on(session)
+
+        session.port.work(
+            lambda: self._blobs.read(message.blob_id, message.offset, length), done, bulk=True
+        )
 
     def _delete(self, session: "Session", request: int, message: m.BlobDelete, who: Who) -> None:
         def then(ok: m.Ok) -> m.Ok:
@@ -244,7 +366,9 @@ class Transfers:
     def _forget(self, ids: list[bytes]) -> None:
         """The store has no such blobs any more: delete their bytes."""
         for blob_id in ids:
-            self._live.pop(blob_id, None)
+            live = self._live.pop(blob_id, None)
+            for asked in live.waiting if live is not None else ():
+                asked.session.refuse(asked.request, rules.unknown())
         gone = set(ids)
         self._allowed = {pair for pair in self._allowed if pair[1] not in gone}
 

@@ -150,7 +150,7 @@ class Connection:
         self._last_request = self._last_request % 0xFFFF_FFFF + 1
         return self._last_request
 
-    def receive(self, data: bytes) -> Iterator[Received]:
+    def receive(self, data: bytes | memoryview) -> Iterator[Received]:
         """The whole messages that `data` completes. Take them one by one: handling a message
         may change what is accepted next.
 

@@ -53,7 +53,7 @@ class FrameDecoder:
         """How many bytes of an unfinished frame are held."""
         return len(self._buffer) - self._start
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Add received bytes."""
         self._buffer += data
 

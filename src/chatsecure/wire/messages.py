@@ -24,7 +24,7 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 """Longest payload of an entry that is not a commit."""
 MAX_COMMIT_BYTES = 4 * 1024 * 1024
 """Longest payload of a commit, a Welcome in an inbox, or a sealed GroupInfo (each)."""
-MAX_BLOB_CHUNK_BYTES = 256 * 1024
+MAX_BLOB_CHUNK_BYTES = 1024 * 1024
 """Most bytes of a file in one frame: a transfer cannot hold up a message for long."""
 MAX_ROSTER_CHANGE = 1024
 """Most devices one commit adds or removes."""

@@ -17,6 +17,7 @@ STOP_S = 5.0
 """How long stopping may take before connections are cut."""
 HIGH_WATER_BYTES = 64 * 1024
 LOW_WATER_BYTES = 16 * 1024
+UNSENT_BYTES = 256 * 1024
 BACKLOG = 1024
 
 
@@ -31,6 +32,15 @@ class Engine(Protocol):
 
     def post(self, call: Callable[[], None]) -> None:
         """Call something in a turn; from any thread."""
+
+
+def no_delay(sock: socket.socket) -> None:
+    """What is written leaves at once, and little of it waits in the system's own buffer: there
+    nothing can overtake anything."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
 
 
 def outcome_of(job: Callable[[], Any]) -> Any:

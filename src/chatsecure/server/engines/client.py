@@ -46,6 +46,8 @@ class ClientThreads:
         self._ready = threading.Condition()
         self._out: deque[bytes] = deque()
         self._queued = 0
+        self._files: deque[bytes] = deque()
+        self._files_bytes = 0
         self._total = 0
         self._full = False
         self._flush_tls = False
@@ -60,16 +62,25 @@ class ClientThreads:
 
     # --- the session's side; called in a turn -------------------------------------------------
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, *, bulk: bool = False) -> None:
         """See `session.Port`."""
         with self._ready:
             if self._closing or self._over:
+                return
+            if bulk:
+                self._files.append(data)
+                self._files_bytes += len(data)
+                self._ready.notify_all()
                 return
             self._out.append(data)
             self._queued += len(data)
             self._total += len(data)
             self._full = self._full or self._queued > HIGH_WATER_BYTES
             self._ready.notify_all()
+
+    def bulk_queued(self) -> int:
+        """See `session.Port`."""
+        return self._files_bytes
 
     def queued(self) -> int:
         """See `session.Port`."""
@@ -223,19 +234,26 @@ class ClientThreads:
     def _write_some(self) -> bool:
         """Do one piece of work. False: the connection is over."""
         with self._ready:
-            while not (self._out or self._jobs or self._flush_tls or self._closing or self._over):
+            while not (
+                self._out or self._jobs or self._files or self._flush_tls
+                or self._closing or self._over
+            ):  # fmt: skip
                 self._ready.wait()
             if self._over:
                 return False
             job = self._jobs.popleft() if self._jobs else None
-            data = self._next_bytes()
+            data, part = self._next_bytes(), b""
+            if not data and self._files and not self._closing:
+                part = self._files.popleft()
             self._flush_tls = False
             last = self._closing and not self._out and job is None
         if job is not None:
             self._do(job)
-        self._encrypt_and_send(data, last=last)
+        self._encrypt_and_send(data or part, last=last)
         if data:
             self._sent(len(data))
+        if part:
+            self._sent_part(len(part))
         if last:
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_WR)
@@ -274,6 +292,16 @@ class ClientThreads:
             sealed = self._outgoing.read()
         if sealed:
             self._sock.sendall(sealed)
+
+    def _sent_part(self, count: int) -> None:
+        """A part of a file has left: the next may be read."""
+        with self._ready:
+            self._files_bytes -= count
+            self._total += count
+        with self._engine.turn:
+            self._engine.core.stats.bytes_out += count
+            if self._session is not None and not self._closing:
+                self._engine.core.transfers.read_on(self._session)
 
     def _sent(self, count: int) -> None:
         with self._ready:

@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
@@ -25,6 +26,7 @@ from .base import (
     TICK_S,
     address_of,
     finish,
+    no_delay,
     outcome_of,
 )
 
@@ -42,6 +44,8 @@ class _Port(asyncio.Protocol):
         self._session: Session | None = None
         self._out: list[bytes] = []
         self._out_bytes = 0
+        self._bulk: deque[bytes] = deque()
+        self._bulk_bytes = 0
         self._total = 0
         self._full = False
         self._closing = False
@@ -64,6 +68,7 @@ class _Port(asyncio.Protocol):
         """There is room again."""
         # What this turn has queued is not with the transport yet: `flush` tells when it is gone.
         self._full = self._out_bytes > HIGH_WATER_BYTES
+        self._pour()
         if self._session is not None:
             self._session.drained()
 
@@ -72,6 +77,7 @@ class _Port(asyncio.Protocol):
         del exc
         self._closing = True
         self._out.clear()
+        self._bulk.clear()
         if self._session is not None:
             self._session.closed()
             self._session = None
@@ -80,12 +86,16 @@ class _Port(asyncio.Protocol):
 
     # --- the session's side -------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, *, bulk: bool = False) -> None:
         """See `session.Port`."""
         if self._closing:
             return
-        if not self._out:
+        if not self._out and not self._bulk:
             self._engine.flush_later(self)
+        if bulk:
+            self._bulk.append(data)
+            self._bulk_bytes += len(data)
+            return
         self._out.append(data)
         self._out_bytes += len(data)
         self._full = self._full or self._out_bytes > HIGH_WATER_BYTES
@@ -102,6 +112,29 @@ class _Port(asyncio.Protocol):
             # Above the mark, `resume_writing` follows; below it nobody else would tell.
             if self._full and self._transport.get_write_buffer_size() <= HIGH_WATER_BYTES:
                 self._engine.loop.call_soon(self.resume_writing)
+
+        self._pour()
+
+    def _pour(self) -> None:
+        """Hand over a part of a file, when all else has left."""
+        transport = self._transport
+        if not self._bulk or self._closing or transport is None:
+            return
+        if self._out or transport.get_write_buffer_size() > HIGH_WATER_BYTES:
+            return
+        data = self._bulk.popleft()
+        self._bulk_bytes -= len(data)
+        self._total += len(data)
+        self._engine.core.stats.bytes_out += len(data)
+        self._full = True
+        transport.write(data)
+        # Above the mark, `resume_writing` follows; below it nobody else would tell.
+        if transport.get_write_buffer_size() <= HIGH_WATER_BYTES:
+            self._engine.loop.call_soon(self.resume_writing)
+
+    def bulk_queued(self) -> int:
+        """See `session.Port`."""
+        return self._bulk_bytes
 
     def queued(self) -> int:
         """See `session.Port`."""
@@ -286,7 +319,7 @@ class EventsEngine:
 
         try:
             sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            no_delay(sock)
             await self.loop.connect_accepted_socket(
                 made,
                 sock,

@@ -17,7 +17,7 @@ from typing import Any
 
 from chatsecure.server.core import Core
 
-from .base import STOP_S, TICK_S, address_of, finish, outcome_of
+from .base import STOP_S, TICK_S, address_of, finish, no_delay, outcome_of
 from .client import ClientThreads
 
 STACK_BYTES = 1024 * 1024
@@ -171,7 +171,7 @@ class ThreadsEngine:
         if not welcome:
             sock.close()
             return
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        no_delay(sock)
         port = ClientThreads(self, sock, address)
         with self._ports_lock:
             self._ports.add(port)

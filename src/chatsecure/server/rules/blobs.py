@@ -21,7 +21,7 @@ def create_blob(
     known = tx.blob(message.blob_id)
     if known is not None:
         if known.user != who.user:
-            raise _unknown()
+            raise unknown()
         if (known.size, known.segment_bytes) != (message.size, message.segment_bytes):
             raise Refused(ErrorCode.EXISTS, "this file was announced with another size")
         return known.state()
@@ -53,7 +53,7 @@ def check_put(row: BlobRow | None, who: Who, message: m.BlobPut) -> BlobRow:
         Refused: and why.
     """
     if row is None or row.user != who.user:
-        raise _unknown()
+        raise unknown()
     end = message.offset + len(message.data)
     if end > row.size:
         raise Refused(ErrorCode.NOT_ALLOWED, "this part lies behind the file's end")
@@ -71,27 +71,29 @@ def may_read(tx: Tx, who: Who, blob_id: bytes) -> BlobRow:
     """
     row = tx.blob(blob_id)
     if row is None:
-        raise _unknown()
+        raise unknown()
     if row.user != who.user:
         intervals = tx.intervals(row.log, who.device)
         if not any(item.until is None or item.until > row.made_seq for item in intervals):
-            raise _unknown()
+            raise unknown()
     return row
 
 
-def check_get(row: BlobRow, message: m.BlobGet) -> int:
-    """How many bytes can be given.
+def is_there(row: BlobRow, message: m.BlobGet) -> bool:
+    """Whether a part lies in whole segments.
 
     Raises:
-        Refused: NOT_YET past the whole segments, NOT_ALLOWED past the file's end.
+        Refused: NOT_ALLOWED past the file's end.
     """
     if message.offset >= row.size:
         raise Refused(ErrorCode.NOT_ALLOWED, "this part lies behind the file's end")
     there = min(row.whole * row.segment_bytes, row.size)
-    end = min(message.offset + message.length, row.size)
-    if end > there:
-        raise Refused(ErrorCode.NOT_YET, "this part of the file has not come yet")
-    return end - message.offset
+    return min(message.offset + message.length, row.size) <= there
+
+
+def not_yet() -> Refused:
+    """What was asked for has not come."""
+    return Refused(ErrorCode.NOT_YET, "this part of the file has not come yet")
 
 
 def delete_blob(tx: Tx, who: Who, blob_id: bytes) -> m.Ok:
@@ -99,10 +101,11 @@ def delete_blob(tx: Tx, who: Who, blob_id: bytes) -> m.Ok:
     row = tx.blob(blob_id)
     if row is not None:
         if row.user != who.user:
-            raise _unknown()
+            raise unknown()
         tx.drop_blob(blob_id)
     return m.Ok()
 
 
-def _unknown() -> Refused:
+def unknown() -> Refused:
+    """There is no such blob, or not for this device."""
     return Refused(ErrorCode.NOT_FOUND, "there is no such file on this server")
