@@ -140,6 +140,13 @@ class Face:
         self.desk.until(lambda: answer, "the client answers")
         return answer[0]
 
+    def ask_later(self, work: Callable[[], Any]) -> Any:
+        """Ask the client something that takes a while."""
+        answer: list[Any] = []
+        self.app.session.bridge.call(work, answer.append)
+        self.desk.until(lambda: answer, "the client answers")
+        return answer[0]
+
     def shows(self, text: str) -> bool:
         """Whether a text stands in the history."""
         return text in self.shown()

@@ -281,3 +281,32 @@ def test_a_flood_of_messages_does_not_freeze_the_window(three: Desk) -> None:
         bob.app.root.update()
         time.sleep(0.002)
     assert longest < 0.5
+
+
+def test_an_offered_file_waits_for_a_word_and_can_be_cancelled(three: Desk, tmp_path: Path) -> None:
+    from chatsecure.gui import files
+
+    path = tmp_path / "large.bin"
+    path.write_bytes(bytes(range(256)) * 4000)
+    alice, bob = three.open("alice"), three.open("bob")
+    bob.say("/settings ask_first yes")
+    three.until(
+        lambda: bob.ask(lambda: bob.app.session.client.setting("ask_first")) == "yes", "set"
+    )
+    bob.window.notes.close()
+    files.send(alice.window, [path])
+
+    def line(face):
+        found = face.ask(lambda: face.app.session.client.history("#lobby", 1))
+        return found[0] if found else None
+
+    three.until(lambda: line(bob) and line(bob).file_state == "offered", "it is offered")
+    bob.window.acts.wish("accept", line(bob))
+    three.until(lambda: line(bob).file_state == "received", "it is here")
+    assert Path(line(bob).path).read_bytes() == path.read_bytes()
+    other = tmp_path / "other.bin"
+    other.write_bytes(bytes(range(256)) * 400)
+    files.send(alice.window, [other])
+    three.until(lambda: line(bob).text == "other.bin", "another is offered")
+    bob.window.acts.wish("decline", line(bob))
+    three.until(lambda: line(bob).file_state == "declined", "it is turned down")

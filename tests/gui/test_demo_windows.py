@@ -120,3 +120,34 @@ def test_a_window_is_of_use_within_a_moment(display: str, tmp_path: Path) -> Non
             process.communicate(timeout=20)
             assert process.returncode == 0
     assert best < 2.0
+
+
+def test_a_tk_with_coarse_letters_is_told_what_helps() -> None:
+    from chatsecure.gui.app import NO_XFT, coarse_letters
+
+    class Tk:
+        def __init__(self, windowing: str, fonts: str) -> None:
+            self.tk = self
+            self._windowing, self._fonts = windowing, fonts
+
+        def call(self, *_words: str) -> str:
+            return self._windowing
+
+        def eval(self, _script: str) -> str:
+            return self._fonts
+
+    assert coarse_letters(Tk("x11", "x11"))  # type: ignore[arg-type]
+    assert not coarse_letters(Tk("x11", "xft"))  # type: ignore[arg-type]
+    assert not coarse_letters(Tk("aqua", ""))  # type: ignore[arg-type]
+    assert "--no-managed-python" in NO_XFT
+
+
+def test_tk_is_asked_for_its_fonts_in_its_own_words(display: str) -> None:
+    import tkinter as tk
+
+    from chatsecure.gui.app import coarse_letters
+
+    root = tk.Tk()
+    told = root.tk.eval("::tk::pkgconfig get fontsystem")
+    assert coarse_letters(root) == (told != "xft")
+    root.destroy()

@@ -105,3 +105,28 @@ def test_a_locked_profile_asks_for_its_passphrase(table: Desk) -> None:
     table.until(lambda: "is wrong" in " ".join(all_text(app.root)), "it says so")
     app._unlock("correct horse")
     table.until(lambda: app.window is not None, "it opens")
+
+
+def test_a_server_is_started_here_and_its_starter_is_the_owner(
+    table: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chatsecure.gui import ownserver
+
+    listen = ["--listen", "127.0.0.1:0"]
+    monkeypatch.setattr(ownserver, "ARGUMENTS", listen)
+    app, start = first(table, "deep/dora")
+    start.own_server()
+    start.name.delete(0, "end")
+    start.name.insert(0, "dora")
+    start._start_server()
+    table.until(lambda: app.window is not None and app.window.view.target, "the window opens")
+    face = Face(table, app)
+    table.until(lambda: face.window.online, "it is online")
+    room = face.ask(lambda: app.session.client.room("#lobby"))
+    assert room.role == "owner"
+    assert face.ask(lambda: app.session.client.setting("window server"))
+    link = face.ask_later(lambda: app.session.client.invite())
+    assert link.startswith("chatsecure://127.0.0.1:")
+    process = start.server._process
+    table.close()
+    assert process.poll() is not None, "it ends with the window"

@@ -80,10 +80,13 @@ class Banners(tk.Frame):
             button = ttk.Button(frame, text=text, style="Tool.TButton", command=command)
             button.pack(side="right", padx=(theme.px(6), 0))
         label.pack(side="left", fill="x", expand=True)
-        frame.bind(
-            "<Configure>",
-            lambda _event: label.configure(wraplength=max(120, label.winfo_width())),
-        )
+        buttons = [child for child in frame.winfo_children() if child is not label]
+
+        def wrap(event: "tk.Event[tk.Misc]") -> None:
+            taken = sum(button.winfo_reqwidth() + theme.px(6) for button in buttons)
+            label.configure(wraplength=max(theme.px(120), event.width - taken - theme.px(30)))
+
+        frame.bind("<Configure>", wrap)
         frame.pack(fill="x")
         self._frames[name] = frame
 

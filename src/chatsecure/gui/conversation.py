@@ -400,7 +400,7 @@ class _Head(ttk.Frame):
         if room.kind != "private":
             here = sum(member.online for member in members)
             people = several("{n} person", "{n} people", len(members))
-            count = people + ", " + _("{n} here").format(n=here)
+            count = people + ", " + _("{n} here").format(n=here) if here else people
             return f"{shown.line(room.topic, 120)}  ({count})" if room.topic else count
         other = next((member for member in members if not member.me), None)
         if other is None:

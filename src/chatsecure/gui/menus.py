@@ -30,7 +30,7 @@ def popup(window: Window, entries: Sequence[Entry], x: int, y: int) -> tk.Menu:
     """Show a menu at a place of the screen."""
     color = window.theme.color
     menu = tk.Menu(
-        window.root, tearoff=False, bd=0, activeborderwidth=0, relief="flat",
+        window.root, tearoff=False, bd=1, activeborderwidth=window.theme.px(4), relief="flat",
         font=window.theme.font("body"), background=color("raised"), foreground=color("text"),
         activebackground=color("accent"), activeforeground=color("on_accent"),
     )  # fmt: skip

@@ -12,6 +12,8 @@ from typing import IO, Any
 from chatsecure.wire.errors import ChatSecureError, Unreachable
 from chatsecure.words import _
 
+ARGUMENTS: list[str] = []
+"""What else it is started with."""
 STOP_TIMEOUT_S = 10.0
 LINK_TIMEOUT_S = 2.0
 """A server that has no owner yet tells its link right after it is ready."""
@@ -38,7 +40,7 @@ class OwnServer:
         """
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         command = [sys.executable, "-m", "chatsecure", "serve", "--json", "--no-input"]
-        command += ["--data", str(self.data)]
+        command += ["--data", str(self.data), *ARGUMENTS]
         log = self.data / "window.log"
         with log.open("wb") as errors:
             process = subprocess.Popen(

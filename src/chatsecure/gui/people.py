@@ -53,10 +53,11 @@ class People(ttk.Frame):
     def show(self, members: list[MemberLine], *, may_add: bool) -> None:
         """Show these people: in their roles' order, those who are here first."""
         here = sum(member.online for member in members)
-        self._title.configure(
-            text=several("{n} person", "{n} people", len(members))
-            + ", " + _("{n} here").format(n=here)
-        )  # fmt: skip
+        words = [several("{n} person", "{n} people", len(members))]
+        if here:
+            # Nobody is: we are offline and do not know.
+            words.append(_("{n} here").format(n=here))
+        self._title.configure(text=", ".join(words))
         if may_add:
             self._add.pack(side="right")
         else:

@@ -345,7 +345,11 @@ class _Row(tk.Frame):
         small = theme.font("small")
         picture = look.image.width() if look.image is not None else 0
         left = picture + theme.px(3 + 14 + 4 + 8)
-        corner = small.measure(look.corner) if look.corner else 0
+        # The title goes before what stands beside it.
+        beside_title = theme.font("bold").measure(look.title) + theme.px(16)
+        least = small.measure("00:00")
+        told = fit(look.corner, small, max(least, wide - left - beside_title))
+        corner = small.measure(told) if told else 0
         pill = self._pill(look)
         badge = pill.width() + theme.px(12) if pill is not None else 0
         beside = max(corner, badge)
@@ -364,7 +368,7 @@ class _Row(tk.Frame):
             drawn = self._write(label, words, font, ink, room)
             label.configure(background=back)
             self._drawn[label] = drawn
-        self._corner.configure(text=look.corner, background=back, foreground=dim)
+        self._corner.configure(text=told, background=back, foreground=dim)
         self._badge.configure(image=pill or "", background=back)
         self._kept = (look.image, pill)
 
