@@ -9,7 +9,7 @@ import pexpect
 import pyte
 import pytest
 
-from .conftest import PATIENCE_S, Person, command, environment
+from .conftest import PATIENCE_S, Person, Server, command, environment, eventually
 
 Three = tuple[Person, Person, Person]
 
@@ -248,6 +248,26 @@ def test_what_was_typed_is_kept_and_files_are_found(
     assert pasted.read_text().splitlines() == [f"row {n}" for n in range(8)]
     for path in alice.folder.rglob("*"):
         assert not path.is_file() or b"words for" not in path.read_bytes()
+
+
+def test_a_person_can_write_while_the_server_is_away(
+    three: Three, server: Server, terminals: list[Terminal]
+) -> None:
+    _, alice, bob = three
+    assert server.stop() == 0
+    # A script is told that there is no connection; a person goes on.
+    assert alice("cli", stdin="hello\n").code == 3
+    screen = Terminal(alice)
+    terminals.append(screen)
+    screen.sees("not connected")
+    screen.type("written in the dark\r/last 1\r")
+    screen.sees("[queued]")
+    server.restart()
+    screen.sees("connection online")
+    assert bob.listen("--count", "1", timeout=PATIENCE_S)
+    eventually(lambda: "written in the dark" in bob("history", "#lobby").ok().out, "it came")
+    screen.type("/quit\r")
+    assert screen.ended() == 0
 
 
 @pytest.mark.parametrize(("more", "term"), [(["--plain"], "xterm"), ([], "dumb")])

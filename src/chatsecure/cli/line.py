@@ -77,9 +77,17 @@ async def _run(output: Output) -> int:
             output.line(harmless(text))
 
         chat = Chat(client, show)
-        await client.ready()
-        said = _("you are {name}; /help lists the commands, /quit ends")
-        show(said.format(name=client.name))
+        said = _("you are {name}; /help lists the commands, /quit ends").format(name=client.name)
+        try:
+            await client.ready()
+            show(said)
+        except Unreachable as problem:
+            if not is_terminal(sys.stdin):
+                raise
+            # A person can read and write all the same.
+            show(said)
+            show(_("not connected: {reason}").format(reason=problem))
+            show(_("what you write is kept and goes out when the server is back"))
         tasks = [
             asyncio.ensure_future(_show_events(client, chat, output)),
             asyncio.ensure_future(ended.wait()),
@@ -103,7 +111,7 @@ async def _run(output: Output) -> int:
 
 async def _show_events(client: Client, chat: Chat, output: Output) -> None:
     """Show what arrives; what was shown is read."""
-    online, progress = True, Progress()
+    online, progress = client.online, Progress()
     async for event in client.events():
         if isinstance(event, ConnectionEvent):
             if (event.state == "online") == online:
@@ -218,7 +226,7 @@ async def _all_stored(chat: Chat) -> None:
         # A file takes as long as it takes; what goes wrong with it was told.
         await asyncio.gather(*chat.under_way)
     try:
-        async with asyncio.timeout(LAST_WORDS_S):
+        async with asyncio.timeout(LAST_WORDS_S if chat.client.online else 0):
             for id_ in chat.sent:
                 with contextlib.suppress(Refused):
                     await chat.client.wait(id_, "stored")
