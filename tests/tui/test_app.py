@@ -194,6 +194,18 @@ async def test_a_dropped_file_is_offered_as_a_file(place: Place, tmp_path: Path)
     await mara.sees("a picture.png")
 
 
+async def test_signs_of_a_name_are_shown_as_they_are(place: Place, tmp_path: Path) -> None:
+    alice, mara = await place.at("alice"), await place.at("mara")
+    path = tmp_path / "[red]x[-] [@click=app.leave]y.txt"
+    path.write_bytes(b"x")
+    await alice.paste(str(path))
+    await alice.sees("[red]x[-]")
+    await alice.press("f")
+    await mara.sees("[red]x[-] [@click=app.leave]y.txt")
+    await mara.press("ctrl+up", "r")
+    await mara.sees("[@click=app.leave]")
+
+
 async def test_a_file_waits_until_it_is_accepted(place: Place, tmp_path: Path) -> None:
     alice, mara = await place.at("alice"), await place.at("mara")
     mara.client.setting("auto_save_limit", "100")
@@ -204,6 +216,20 @@ async def test_a_file_waits_until_it_is_accepted(place: Place, tmp_path: Path) -
     await mara.sees("This message")
     await mara.press("a")
     await mara.sees("saved to")
+
+
+async def test_a_file_on_its_way_shows_how_far_it_is_and_can_be_stopped(
+    place: Place, tmp_path: Path
+) -> None:
+    alice = await place.at("alice")
+    with (tmp_path / "large.bin").open("wb") as file:
+        file.truncate(150_000_000)
+    await alice.type(f"/file #lobby {tmp_path}/large.bin")
+    await alice.sees("█")
+    await alice.sees("being sent")
+    await alice.press("ctrl+up", "x")
+    await alice.misses("being sent")
+    await alice.misses("%")
 
 
 async def test_going_somewhere_by_a_few_letters(place: Place) -> None:

@@ -30,7 +30,7 @@ from .history import History
 from .keys import EVERYWHERE, NUMBERS, Bound, bindings, teach_meta_keys
 from .palette import chosen, variables
 from .rows import Entry, Rows
-from .screens import SEARCH_FOUND, Help, Plain, Search, Switcher
+from .screens import SEARCH_FOUND, Help, Plain, Search, Switcher, entitle
 from .style import CSS, MIDDLE, WIDE
 from .text import cut
 from .title import begin_title, end_title, set_title
@@ -72,6 +72,7 @@ class ChatApp(App[int]):
         }
         self.broken: BaseException | None = None
         """What ended the application, where that was a mistake of ours."""
+        self._entitled = ""
         self.following = following
         """Go where something is said, until the person does something."""
         self.members: list[MemberLine] = []
@@ -345,8 +346,9 @@ class ChatApp(App[int]):
         width = max(10, head.size.width - 2)
         head.say(cut(self._head(room), width))
         title = cut(entering.destination(self), max(4, width - 4))
-        if title != self.composer.border_title:
-            self.composer.border_title = title
+        if title != self._entitled:
+            self._entitled = title
+            entitle(self.composer, title)
         self.show_about()
 
     def _head(self, room: RoomLine | None) -> str:

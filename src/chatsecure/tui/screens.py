@@ -10,8 +10,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from chatsecure.cli.human import clock
@@ -49,6 +51,11 @@ class Plain(Static):
             self.update(text, layout=False)
 
 
+def entitle(widget: Widget, text: str) -> None:
+    """Write a text into a frame: as it is, for it may hold a foreign name."""
+    widget.border_title = Content(text)
+
+
 class Help(ModalScreen[None]):
     """The keys and the commands."""
 
@@ -57,7 +64,7 @@ class Help(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """The two tables."""
         with VerticalScroll(classes="box large") as box:
-            box.border_title = _("Keys and commands · Esc closes")
+            entitle(box, _("Keys and commands · Esc closes"))
             yield Plain()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -110,7 +117,7 @@ class Choose(ModalScreen[Any]):
     def compose(self) -> ComposeResult:
         """The question, and its answers as a list."""
         with Vertical(classes="box") as box:
-            box.border_title = self._title
+            entitle(box, self._title)
             if self._body:
                 yield Plain(self._body, classes="said")
             rows = Rows(self._palette, self._draw, classes="-always")
@@ -167,7 +174,7 @@ class Filtered(ModalScreen[Any]):
     def compose(self) -> ComposeResult:
         """The line and the list."""
         with Vertical(classes="box large") as box:
-            box.border_title = self._title
+            entitle(box, self._title)
             line = Input(placeholder=self._hint)
             line.cursor_blink = False
             yield line
@@ -348,7 +355,7 @@ class Safety(ModalScreen[str | None]):
         else:
             state = _("You have not compared this number with {name} yet.")
         with VerticalScroll(classes="box large") as box:
-            box.border_title = _("Safety number with {name}").format(name=who)
+            entitle(box, _("Safety number with {name}").format(name=who))
             with Horizontal(classes="safety"):
                 yield Plain(qr(found.safety_number.replace(" ", "")), classes="qr")
                 yield Plain(
@@ -400,7 +407,7 @@ class Line(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """The line."""
         with Vertical(classes="box") as box:
-            box.border_title = self._title
+            entitle(box, self._title)
             line = Input(self._begun, placeholder=self._hint)
             line.cursor_blink = False
             yield line
