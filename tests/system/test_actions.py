@@ -325,5 +325,12 @@ async def test_files_are_accepted_and_turned_down(met_again: Three, tmp_path: Pa
     assert bob.client.delivery(two).file_state != "declined"
 
 
+async def test_who_spoke_last_is_completed_first(met_again: Three) -> None:
+    _, _, bob = met_again
+    for sender in ("alice", "mara", "alice", "mara", "bob"):
+        bob.chat.saw(MessageEvent(at="", conversation="#lobby", sender=sender, text="x"))
+    assert bob.chat.people() == ["mara", "alice"]
+
+
 async def test_names_do_not_change(met_again: Three) -> None:
     assert "alice" in (await met_again[1].types("/nick bob"))[0]

@@ -20,6 +20,8 @@ from .inbound import FILE, TEXT
 from .profile.database import Database
 
 MAX_LINES = 10_000
+MENTIONS_WITHIN = 5_000
+"""How far back unread mentions are looked for: lists of conversations ask often."""
 NOTICE = 0
 """The kind of rows that tell of the conversation itself: who came and went, gaps."""
 
@@ -126,11 +128,12 @@ def unread_mentions(db: Database, row: Conversation, me: str) -> list[int]:
     Args:
         me: our name, folded.
     """
+    newest = db.value("SELECT max(seq) FROM messages WHERE log_id = ?", row.log_id) or 0
     # Who is mentioned stands as @name in the text; the content says it for certain.
     found = db.rows(
         "SELECT n, body FROM messages WHERE log_id = ? AND mine = 0 AND kind = ? AND seq > ?"
         " AND instr(text, '@') > 0 ORDER BY n LIMIT 1000",
-        row.log_id, TEXT, row.read,
+        row.log_id, TEXT, max(row.read, newest - MENTIONS_WITHIN),
     )  # fmt: skip
     places = []
     for n, body in found:
