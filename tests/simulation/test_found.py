@@ -96,6 +96,21 @@ def test_whoever_is_added_twice_while_away_reads_what_came_between() -> None:
     )
 
 
+def test_an_invitation_is_taken_after_a_crash_right_behind_the_removal() -> None:
+    # It was to be looked at after the commit, where the process died.
+    for commits in range(2, 7):
+        holds(
+            (2884, "bob", "cut"),
+            (3194, "ann", "remove", "#den", "bob"),
+            (3539, "server", "server-kill", 330),
+            (4150, "ann", "say", "#den", 3),
+            (4150, "cat", "add", "#den", "bob"),
+            (4205, "bob", "kill-at-commit", commits, True, 307),
+            (4765, "ann", "say", "#lobby", 1),
+            seed=10070,
+        )
+
+
 def test_no_member_is_left_behind_by_a_change_that_the_log_s_time_forbids() -> None:
     # One clock an hour ahead withdrew somebody's link as expired; all others ignored that change.
     holds(

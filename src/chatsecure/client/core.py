@@ -525,6 +525,7 @@ class Core:
         self._adopt_pending()
         for (log_id,) in self.db.rows("SELECT DISTINCT log_id FROM leavers"):
             self.remove_leavers(log_id)
+        self.receiver.reconsider_all()
         stale.came_online(self)
 
     def _adopt_pending(self) -> None:

@@ -324,6 +324,15 @@ class Receiver:
             return
         self._accept(invitation, entry.at, entry.device_id)
 
+    def reconsider_all(self) -> None:
+        """An earlier run may have ended before it looked at the invitations it had kept."""
+        for (log_id,) in self._db.rows(
+            "SELECT log_id FROM invitations WHERE log_id NOT IN"
+            " (SELECT log_id FROM conversations WHERE state IN (?, ?))",
+            conversations.ACTIVE, conversations.JOINING,
+        ):  # fmt: skip
+            self.reconsider(log_id)
+
     def reconsider(self, log_id: bytes) -> None:
         """We are out of a conversation: was there an invitation back in?"""
         found = self._db.row(
