@@ -10,12 +10,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from chatsecure.client import conversations
 from chatsecure.client.events import ConnectionEvent
+from chatsecure.mls import Suite
 from chatsecure.wire import messages as m
 from chatsecure.wire.chain import chain_next, chain_start
 from chatsecure.wire.connection import encode_message
@@ -92,10 +94,10 @@ def stage() -> Iterator[Stage]:
 
 
 @contextmanager
-def worlds() -> Iterator[World]:
+def worlds(begin: Path | None = None, suite: Suite = Suite.CLASSICAL) -> Iterator[World]:
     """A world to begin from."""
     folder = scratch()
-    world = World(folder, 1, template=template())
+    world = World(folder, 1, template=begin or template(), suite=suite)
     try:
         yield world
     finally:
