@@ -353,6 +353,15 @@ def test_the_keys_choose_a_message_and_act_on_it(shown: Shown) -> None:
     assert shown.history.selected() is None
 
 
+def test_messages_that_are_all_pictures_take_no_longer_than_a_page_may(shown: Shown) -> None:
+    """Whoever sends thousands of emoji must not be able to freeze the window."""
+    lines = [talk.line(n, "bob", "😀א" * 2000) for n in range(1, 21)]
+    began = time.process_time()
+    shown.open(lines)
+    assert time.process_time() - began < 3
+    assert "Show all of it" in shown.text.get("1.0", "end")
+
+
 def test_a_very_long_message_is_shown_in_part_until_asked_for(shown: Shown) -> None:
     shown.open([talk.line(1, "bob", "word " * 3000 + "the end")])
     assert "the end" not in shown.words()

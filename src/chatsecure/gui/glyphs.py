@@ -35,6 +35,7 @@ _SHAPED = (
 _MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
 _WORD = re.compile(r"\S{1,24}\s*|\s+")
 """What a line is broken behind; a longer word may be cut, or it would take long."""
+_SPACED = re.compile(r"\s+|\S+")
 _STRIKE = 109
 """The one size of bitmap in the usual colour font."""
 X11 = sys.platform not in ("win32", "darwin")
@@ -72,6 +73,15 @@ def split_runs(text: str) -> list[Run]:
     if done < len(text):
         runs.append(Run("text", text[done:]))
     return runs
+
+
+def first_drawn(text: str, most: int) -> str:
+    """As much of a text as holds no more than `most` runs that must be drawn."""
+    if not text.isascii():
+        for number, found in enumerate(_special().finditer(text)):
+            if number == most:
+                return text[: found.start()]
+    return text
 
 
 def fit_for_tk(text: str, *, visual: bool = True, x11: bool = X11) -> str:
@@ -146,8 +156,9 @@ class Glyphs:
         drawn, start = [], 0
         for end in self._breaks(text, inks, font, width):
             cut = _regrouped(text[start:end].rstrip(), inks[start:end])
-            picture = self._line(cut, font, base)
-            drawn.append((self._theme.photo(picture), text[start:end]))
+            key = ("cut", tuple(cut), font, self._theme.font_px(font), base)
+            photo = self._theme.keep(key, lambda cut=cut: self._line(cut, font, base))  # type: ignore[misc]
+            drawn.append((photo, text[start:end]))
             start = end
         return drawn
 
@@ -219,7 +230,8 @@ class Glyphs:
     def _font_pieces(
         self, text: str, inks: list[Ink], size: int, *, backwards: bool
     ) -> list[_Piece]:
-        pieces, start = [], 0
+        pieces: list[_Piece] = []
+        start = 0
         family = self._theme.family
 
         def file_at(at: int) -> tuple[str | None, Ink]:
@@ -231,7 +243,10 @@ class Glyphs:
             end = start + 1
             while end < len(text) and (_follows(text[end]) or file_at(end) == face):
                 end += 1
-            pieces.append(_text_piece(text[start:end], face[0], face[1], size, backwards=backwards))
+            pieces += (
+                _text_piece(word, *face, size, backwards=backwards)
+                for word in _SPACED.findall(text[start:end])
+            )
             start = end
         return pieces
 
@@ -251,18 +266,43 @@ def _block(sign: str) -> str:
 
 
 def _text_piece(text: str, file: str | None, ink: Ink, size: int, *, backwards: bool) -> _Piece:
+    width, tile, left, top = _word(text, file, ink.color, size, backwards)
+
+    def put(image: Image.Image, draw: ImageDraw.ImageDraw, x: float, baseline: int) -> None:
+        if tile is not None:
+            at = (round(x) + left, baseline + top)
+            # What stands out at the left or above is cut off, as it is at the right and below.
+            source = (max(-at[0], 0), max(-at[1], 0))
+            if source[0] < tile.width and source[1] < tile.height:
+                image.alpha_composite(tile, (max(at[0], 0), max(at[1], 0)), source)
+        if ink.underline:
+            draw.line((x, baseline + 2, x + width, baseline + 2), ink.color, max(1, size // 14))
+
+    return _Piece(width, put)
+
+
+@lru_cache(maxsize=4096)
+def _word(
+    text: str, file: str | None, color: str, size: int, backwards: bool
+) -> tuple[float, Image.Image | None, int, int]:
+    """A word drawn, with its width and where its picture stands from its beginning on the line.
+
+    Kept, since drawing is what takes long, and words come again.
+    """
     font = fonts.load(file, size)
     # Without Raqm, Pillow knows no direction: the order seen is the best there is.
     direction = ("rtl" if backwards else "ltr") if _raqm() else None
     shown = text if direction or not backwards else as_seen(text)
-
-    def put(_image: Image.Image, draw: ImageDraw.ImageDraw, x: float, baseline: int) -> None:
-        draw.text((x, baseline), shown, ink.color, font, "ls", direction=direction)
-        if ink.underline:
-            draw.line((x, baseline + 2, x + width, baseline + 2), ink.color, max(1, size // 14))
-
     width = font.getlength(shown, direction=direction)
-    return _Piece(width, put)
+    left, top, right, bottom = map(round, font.getbbox(shown, direction=direction, anchor="ls"))
+    if text.isspace() or right <= left or bottom <= top:
+        return width, None, 0, 0
+    mask = Image.new("L", (right - left + 2, bottom - top + 2), 0)
+    place = (1 - left, 1 - top)
+    ImageDraw.Draw(mask).text(place, shown, 255, font, "ls", direction=direction)
+    tile = Image.new("RGBA", mask.size, color)
+    tile.putalpha(mask)
+    return width, tile, left - 1, top - 1
 
 
 @lru_cache(maxsize=1)

@@ -21,13 +21,13 @@ from . import card, chips, entries, pictures
 from . import tags as text_tags
 from .bidi import base_direction
 from .entries import Entry
-from .glyphs import Glyphs, Ink, split_runs
+from .glyphs import Glyphs, Ink, first_drawn, split_runs
 from .tags import AVATAR, CONTENT, LEFT, RIGHT
 from .theme import Theme
 
 QUOTED_SIGNS = 90
 _LONG_WORD = 20
-MAX_SIGNS, MAX_ROWS = 3000, 40
+MAX_SIGNS, MAX_ROWS, MAX_DRAWN = 3000, 40, 200
 """A longer message is shown in part, until the rest is asked for."""
 
 
@@ -537,7 +537,7 @@ class Painter:
 
 def _beginning(text: str) -> str:
     """As much of a text as is shown before it is asked for."""
-    cut = text[:MAX_SIGNS]
+    cut = first_drawn(text[:MAX_SIGNS], MAX_DRAWN)
     rows = cut.split("\n", MAX_ROWS)
     return "\n".join(rows[:MAX_ROWS]) if len(rows) > MAX_ROWS else cut
 
