@@ -83,10 +83,10 @@ def test_comings_and_goings_in_a_row_are_one_line() -> None:
 
 
 def test_what_commands_say_stands_behind_what_was_there() -> None:
-    items = build([line(1), line(2)], me="mara", today=TODAY, notes=[(1, "a"), (2, "b")])
-    assert [item.text for item in items if isinstance(item, Note)] == ["a", "b"]
+    items = build([line(1), line(2)], me="mara", today=TODAY, notes=[(1, "b"), (2, "d"), (2, "c")])
+    assert [item.text for item in items if isinstance(item, Note)] == ["b", "d", "c"]
     kinds = [type(item) for item in items]
-    assert kinds == [Day, Message, Note, Message, Note]
+    assert kinds == [Day, Message, Note, Message, Note, Note]
     assert items == sorted(items, key=lambda item: (item.n, item.rank))
 
 

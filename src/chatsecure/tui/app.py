@@ -358,8 +358,8 @@ class ChatApp(App[int]):
             parts = [name, _("private: only you and {name}").format(name=name[1:])]
             if other is not None:
                 here = _("away") if other.online and other.away else _("here")
+                parts.append(_("compared ✓") if other.verified else _("compare: F6"))
                 parts.append(here if other.online else _("not here"))
-                parts.append(_("compared ✓") if other.verified else _("not compared (F6)"))
             return " · ".join(parts)
         if room is None:
             return f"{name} · {_('you are not in it any more')}"

@@ -105,7 +105,7 @@ def build(
         from_start: nothing lies before the first line.
     """
     items: list[Item] = []
-    waiting = sorted(notes)
+    waiting = sorted(notes, key=lambda note: note[0])
     at_note = 0
     day: date | None = None
     before: HistoryLine | None = None
