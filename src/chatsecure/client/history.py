@@ -11,6 +11,7 @@ from typing import Any
 
 from chatsecure.names import fold_name
 from chatsecure.wire.errors import NotFound
+from chatsecure.wire.messages import ID_BYTES
 
 from . import about, conversations
 from .content import FileManifest, Text1, decode_content
@@ -219,9 +220,12 @@ def beginning(db: Database, prefix: str, me: str) -> HistoryLine:
     Raises:
         NotFound: there is none, or more than one.
     """
+    typed = prefix.casefold()
+    if not (0 < len(typed) <= 2 * ID_BYTES and all(sign in "0123456789abcdef" for sign in typed)):
+        raise NotFound(f"there is no message {prefix} here")
+    low, high = (bytes.fromhex(typed.ljust(2 * ID_BYTES, end)) for end in "0f")
     found = db.rows(
-        f"SELECT {_COLUMNS} {_FROM} WHERE m.kind > 0 AND hex(m.id) LIKE ? || '%' LIMIT 2",
-        "".join(filter(str.isalnum, prefix)) or "-",
+        f"SELECT {_COLUMNS} {_FROM} WHERE m.kind > 0 AND m.id BETWEEN ? AND ? LIMIT 2", low, high
     )
     if len(found) != 1:
         raise NotFound(

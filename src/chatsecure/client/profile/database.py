@@ -15,7 +15,7 @@ from sqlcipher3 import dbapi2 as sqlite
 
 from chatsecure.wire.errors import ChatSecureError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_TIMEOUT_MS = 20_000
 
 SCHEMA = """
@@ -191,7 +191,18 @@ CREATE TABLE rejoiners(
 FLOORS = "ALTER TABLE conversations ADD COLUMN floor INTEGER NOT NULL DEFAULT 0;"
 """How far a conversation was read in an earlier time in it."""
 
-MIGRATIONS: dict[int, str] = {1: SCHEMA, 2: FILES_OF_BOTH_SIDES, 3: COPIES, 4: FLOORS}
+FOUND_AT_ONCE = """
+CREATE INDEX messages_by_id ON messages(id);
+CREATE INDEX messages_of_others ON messages(log_id, seq) WHERE mine = 0 AND kind > 0;
+"""
+
+MIGRATIONS: dict[int, str] = {
+    1: SCHEMA,
+    2: FILES_OF_BOTH_SIDES,
+    3: COPIES,
+    4: FLOORS,
+    5: FOUND_AT_ONCE,
+}
 """What brings the schema from version n-1 to n; each runs in one transaction."""
 
 
