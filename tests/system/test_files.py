@@ -120,7 +120,6 @@ def test_names_cannot_lead_out_of_the_folder(three: Three, tmp_path: Path) -> No
 def test_files_that_cannot_be_sent(three: Three, tmp_path: Path) -> None:
     _, alice, _ = three
     assert alice("file", "@bob", tmp_path / "none").code == 5
-    assert alice("file", "@bob", tmp_path).code == 2
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     assert alice("file", "@bob", fifo).code == 2
@@ -179,6 +178,44 @@ def test_the_server_keeps_no_name_and_no_content(
     )
     assert b"alice" in everything
     assert b"canary" not in everything
+
+
+def test_a_folder_arrives_with_all_that_is_in_it(three: Three, tmp_path: Path) -> None:
+    _, alice, bob = three
+    folder = tmp_path / "photos"
+    (folder / "2026" / "empty").mkdir(parents=True)
+    digest = make_file(folder / "2026" / "one.jpg", 5 * 2**20)
+    (folder / "list.txt").write_text("one")
+    (folder / "link").symlink_to("/etc/passwd")
+    for _ in range(2):
+        done = alice("file", "@bob", folder).ok()
+        assert "link" in done.err
+    events = [e for e in bob.listen("--for", "6", timeout=60) if e["type"] == "file"]
+    assert [Path(e["path"]).name for e in events if e["state"] == "received"] == [
+        "photos",
+        "photos (2)",
+    ]
+    assert all(e["folder"] for e in events)
+    for event in (e for e in events if e["state"] == "received"):
+        there = Path(event["path"])
+        assert sorted(path.relative_to(there).as_posix() for path in there.rglob("*")) == [
+            "2026", "2026/empty", "2026/one.jpg", "list.txt",
+        ]  # fmt: skip
+        assert hashlib.sha256((there / "2026" / "one.jpg").read_bytes()).hexdigest() == digest
+    assert {path.name for path in (bob.folder / "downloads").iterdir()} == {"photos", "photos (2)"}
+
+
+def test_several_files_go_with_one_command(three: Three, tmp_path: Path) -> None:
+    _, alice, bob = three
+    paths = [tmp_path / f"{number}.txt" for number in range(20)]
+    for path in paths:
+        path.write_text(path.name)
+    done = alice("file", "@bob", *paths).ok()
+    assert len(done.out.split()) == 20
+    bob.listen("--for", "5", timeout=60)
+    assert {path.name: path.read_text() for path in received(bob)} == {
+        path.name: path.name for path in paths
+    }
 
 
 def test_json_of_a_file(three: Three, tmp_path: Path) -> None:

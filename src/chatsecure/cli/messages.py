@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from chatsecure.client.client import Client
+from chatsecure.client.display import harmless
 from chatsecure.client.events import (
     ConnectionEvent,
     Event,
@@ -19,6 +20,7 @@ from chatsecure.client.events import (
     stamp,
     to_json,
 )
+from chatsecure.client.files_send import look_at
 from chatsecure.client.history import HistoryLine
 from chatsecure.wire.errors import ChatSecureError, NotFound, NotInTime, Unreachable, Usage
 from chatsecure.wire.messages import MAX_TEXT_BYTES
@@ -31,6 +33,7 @@ from .progress import Bar
 
 STORED_TIMEOUT_S = 60.0
 """How long `--wait stored` waits where nothing is said; the other waits have no end."""
+FILES_AT_ONCE = 16
 WATCH_PIPE_S = 0.2
 """How often `listen` looks whether anybody still reads it."""
 LATER = _n("it is queued and goes out with the next command that connects")
@@ -125,47 +128,54 @@ def _sent(output: Output, id_: str, target: str, state: str) -> None:
 def file(args: Namespace, output: Output) -> int:
     """`chatsecure file`."""
     target = session.target(args.target)
-    _check_file(args.path)
-    return session.run(_file(args, output, target))
+    for path in args.path:
+        source = look_at(path)
+        for skipped in source.tree.skipped if source.tree is not None else ():
+            output.notice(_("left out, no plain file: {path}").format(path=harmless(skipped)))
+    return session.run(_files(args, output, target))
 
 
-def _check_file(path: Path) -> None:
-    """Say what is wrong with a file before anything is sent."""
-    try:
-        if not path.exists():
-            raise NotFound(_("there is no file {path}").format(path=path))
-        if not path.is_file():
-            raise Usage(
-                _("{path} is no plain file").format(path=path),
-                hint=_("pack a folder first, with zip or tar"),
-            )
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise Usage(
-            _("{path} cannot be read: {strerror}").format(path=path, strerror=error.strerror)
-        ) from None
-
-
-async def _file(args: Namespace, output: Output, target: str) -> int:
+async def _files(args: Namespace, output: Output, target: str) -> int:
+    """Send one or several, a few at a time; ids are printed in the order given."""
     deadline = _deadline(args) if args.timeout is not None else None
     async with session.running(output, present=False, receive_files=False) as client:
         await client.ready(_left(deadline, session.CONNECT_TIMEOUT_S))
-        bar = Bar(args.path.name, output)
+        places = asyncio.Semaphore(FILES_AT_ONCE)
+
+        async def send(path: Path) -> str:
+            async with places:
+                return await _send_file(client, output, target, path, alone=len(args.path) == 1)
+
+        tasks = [asyncio.create_task(send(path)) for path in args.path]
         try:
             async with asyncio.timeout(_left(deadline)):
-                id_ = await client.send_file(target, args.path, progress=bar.show)
+                ids = await asyncio.gather(*tasks)
         except TimeoutError:
             raise NotInTime(
                 _("the file was not sent in time"),
                 hint=_("the same command goes on where it broke off"),
             ) from None
         finally:
-            bar.close()
-        await _waited(client, output, id_, target, args.wait, deadline)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for id_ in ids:
+            await _waited(client, output, id_, target, args.wait, deadline)
         if args.wait == "received":
             output.notice(_("received whole, SHA-256 equal"))
     return 0
+
+
+async def _send_file(
+    client: Client, output: Output, target: str, path: Path, *, alone: bool
+) -> str:
+    if not alone:
+        return await client.send_file(target, path)
+    bar = Bar(path.name, output)
+    try:
+        return await client.send_file(target, path, progress=bar.show)
+    finally:
+        bar.close()
 
 
 def listen(args: Namespace, output: Output) -> int:

@@ -172,7 +172,7 @@ def _send(parser: argparse.ArgumentParser) -> None:
 def _file(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("target", metavar="TARGET", help=_("@user or #room"))
-    add("path", metavar="PATH", type=Path, help=_("the file"))
+    add("path", metavar="PATH", type=Path, nargs="+", help=_("a file or folder"))
     add("--wait", choices=("stored", "received"), default="stored", help=_("until it is so"))
     add("--timeout", metavar="S", type=_seconds, help=_("seconds to wait"))
 
@@ -440,7 +440,7 @@ COMMANDS = (
         "messages:file",
         _file,
         "file @bob lecture.pdf --wait received",
-        _n("Goes on where it broke off when run again. Prints the file's id."),
+        _n("Goes on where it broke off when run again. Prints the id of each file."),
         TALK,
     ),
     Command(

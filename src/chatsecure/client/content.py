@@ -74,6 +74,8 @@ class FileManifest(Content, frozen=True, tag=5):
     key: Hash
     mime: Annotated[str, Meta(max_length=100)] = ""
     thumbnail: Annotated[bytes, Meta(max_length=32768)] = b""
+    folder: bool = False
+    """The file is a tar archive of a folder of this name."""
 
 
 class FileReceipt(msgspec.Struct, array_like=True, frozen=True):

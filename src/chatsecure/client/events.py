@@ -69,6 +69,8 @@ class FileEvent(Event, tag="file", kw_only=True):
     held: bool = False
     """It is fetched only when it is accepted."""
     mine: bool = False
+    folder: bool = False
+    """It is a folder; `size` is that of all that is in it."""
 
 
 class ReceiptEvent(Event, tag="receipt", kw_only=True):

@@ -12,6 +12,7 @@ one is tried again by itself. `drop_blob` says that the server is still to be to
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -27,11 +28,12 @@ from .content import FileFate, FileManifest, FileNote, decode_content
 from .conversations import Conversation
 from .display import safe_filename
 from .events import FileEvent, message_id, stamp
-from .files_disk import NoRoom, free_names, reason_of, rename_new
+from .files_disk import NoRoom, check_room, free_names, reason_of, rename_new
 from .files_receive import is_whole
 from .files_send import Progress, look_at
 from .flow import Flow, Operation
 from .flows import pause
+from .folders import rename_folder, unpack
 from .outbox import LATER
 
 if TYPE_CHECKING:
@@ -288,6 +290,12 @@ class Files:
         self.downloads.mkdir(parents=True, exist_ok=True)
         part = self._part(key)
         saved = Path(path) if path else None
+        unpacked = part.with_suffix(".folder")
+        if manifest.folder and saved is not None and saved.is_dir() and not unpacked.exists():
+            # We died after the last step, before writing that down.
+            part.unlink(missing_ok=True)
+            self._finish(key, manifest, saved)
+            return
         if saved is not None and saved.exists() and part.exists() and saved.samefile(part):
             part.unlink()
         if saved is not None and not part.exists() and (
@@ -301,12 +309,19 @@ class Files:
                 self._set(key, "receiving")
                 self.tell(key, state="receiving")
         yield from files_receive.fetch(self, key, manifest, part, int(segments))
+        if manifest.folder:
+            yield self.core.work(partial(_unpack, part, unpacked))
         for free in free_names(self.downloads, manifest.name):
             with self._db.transaction():
                 self._db.run(
                     "UPDATE files SET path = ? WHERE log_id = ? AND id = ?", str(free), *key
                 )
-            if (yield self.core.work(partial(rename_new, part, free))):
+            rename = partial(rename_folder, unpacked) if manifest.folder else partial(
+                rename_new, part
+            )  # fmt: skip
+            if (yield self.core.work(partial(rename, free))):
+                if manifest.folder:
+                    part.unlink(missing_ok=True)
                 self._finish(key, manifest, free)
                 return
         raise NoRoom(f"there are too many files called {safe_filename(manifest.name)}")
@@ -407,6 +422,7 @@ class Files:
     def _forget_part(self, key: Key) -> None:
         if self.downloads is not None:
             self._part(key).unlink(missing_ok=True)
+            shutil.rmtree(self._part(key).with_suffix(".folder"), ignore_errors=True)
 
     # --- what others say ----------------------------------------------------------------------
 
@@ -574,9 +590,17 @@ class Files:
                 sha256=manifest.sha256.hex(),
                 held=bool(found[4]),
                 mine=not found[3],
+                folder=manifest.folder,
                 **more,
             )
         )
+
+
+def _unpack(archive: Path, into: Path) -> None:
+    """Unpack a folder; what an earlier try left of it goes first."""
+    check_room(archive.parent, archive.stat().st_size)
+    shutil.rmtree(into, ignore_errors=True)
+    unpack(archive, into)
 
 
 def _helps_later(error: Exception) -> bool:

@@ -29,6 +29,7 @@ from .content import FileManifest, decode_content, encode_content
 from .display import safe_filename
 from .files_disk import FileProblem
 from .flow import Flow, Ticket, Until, Work
+from .folders import Tree, scan
 from .inbound import FILE
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 UNDER_WAY_BYTES = 6 * 1024 * 1024
 """What has no answer yet: enough to go on while a segment is brought to the server's disk."""
+HASH_BYTES = 1024 * 1024
 MAX_ROUNDS = 20
 """How often an upload begins again where the server says it is, without a broken connection."""
 
@@ -45,27 +47,57 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to send, as it is now."""
+    """A file or folder to send, as it is now."""
 
     path: Path
     size: int
     mark: str
     """Changes when the file does."""
+    tree: Tree | None = None
+    """What is in it, where it is a folder."""
+
+    def check(self) -> None:
+        """See that it is what it was.
+
+        Raises:
+            FileProblem: it is not. (In a folder each file is looked at when it is read.)
+        """
+        if self.tree is None:
+            _check_unchanged(self)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """A part of it.
+
+        Raises:
+            FileProblem: it was changed or cannot be read.
+        """
+        if self.tree is not None:
+            return self.tree.read(offset, length)
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(offset)
+                data = file.read(length)
+                while len(data) < length and (more := file.read(length - len(data))):
+                    data += more
+        except OSError as error:
+            raise FileProblem(f"{self.path} cannot be read: {error.strerror}") from None
+        return data
 
 
 def look_at(path: Path) -> Source:
-    """Look at a file to send.
+    """Look at a file or folder to send.
 
     Raises:
         NotFound: there is none.
-        Usage: it is a folder, a device, or may not be read.
+        Usage: it is a device, or may not be read.
     """
     try:
         status = path.stat()
         if path.is_dir():
-            raise Usage(f"{path} is a folder", hint="send its files, or pack it first")
+            tree = scan(path.resolve())
+            return Source(path.resolve(), tree.size, tree.mark, tree)
         if not path.is_file():
-            raise Usage(f"{path} is not a plain file")
+            raise Usage(f"{path} is no plain file and no folder")
         with path.open("rb"):
             pass
     except FileNotFoundError:
@@ -80,13 +112,14 @@ def look_at(path: Path) -> Source:
 
 def begin(core: Core, log_id: bytes, id_: bytes, source: Source) -> Flow[None]:
     """Hash a file and write down that it is to be sent under this message id."""
-    digest = yield core.work(lambda: _hash(source.path))
+    digest = yield core.work(lambda: _hash(source))
     manifest = FileManifest(
         blob_id=core.random(16),
-        name=source.path.name.encode("utf-8", "replace").decode()[-255:],
+        name=(source.path.name or "folder").encode("utf-8", "replace").decode()[-255:],
         size=source.size,
         sha256=digest,
         key=filecipher.new_key(),
+        folder=source.tree is not None,
     )
     with core.db.transaction():
         core.db.run(
@@ -98,15 +131,10 @@ def begin(core: Core, log_id: bytes, id_: bytes, source: Source) -> Flow[None]:
         )  # fmt: skip
 
 
-def _hash(path: Path) -> bytes:
+def _hash(source: Source) -> bytes:
     digest = sha256()
-    try:
-        with path.open("rb", buffering=0) as file:
-            buffer = bytearray(1024 * 1024)
-            while count := file.readinto(buffer):
-                digest.update(memoryview(buffer)[:count])
-    except OSError as error:
-        raise FileProblem(f"{path} cannot be read: {error.strerror}") from None
+    for offset in range(0, source.size, HASH_BYTES):
+        digest.update(source.read(offset, min(HASH_BYTES, source.size - offset)))
     return digest.digest()
 
 
@@ -123,8 +151,7 @@ def bring(files: Files, key: tuple[bytes, bytes], progress: Progress) -> Flow[No
     )
     manifest = decode_content(bytes(found[0]))
     assert isinstance(manifest, FileManifest)
-    source = Source(Path(found[1]), manifest.size, found[2])
-    _check_unchanged(source)
+    source = yield core.work(lambda: _again(Path(found[1]), found[2]))
     layout = Layout.of(manifest.size)
     announce = m.BlobCreate(
         manifest.blob_id, log_id, layout.blob_bytes, layout.segment_cipher_bytes
@@ -226,24 +253,23 @@ def _upload(
 
 def _segment(source: Source, manifest: FileManifest, layout: Layout, segment: int) -> bytes:
     """Read and encrypt one segment."""
-    _check_unchanged(source)
-    try:
-        with source.path.open("rb", buffering=0) as file:
-            file.seek(segment * SEGMENT_BYTES)
-            plain = file.read(SEGMENT_BYTES)
-            wanted = min(SEGMENT_BYTES, max(0, layout.size - segment * SEGMENT_BYTES))
-            while len(plain) < wanted and (more := file.read(wanted - len(plain))):
-                plain += more
-    except OSError as error:
-        raise FileProblem(f"{source.path} cannot be read: {error.strerror}") from None
-    _check_unchanged(source)
+    source.check()
+    start = segment * SEGMENT_BYTES
+    plain = source.read(start, min(SEGMENT_BYTES, max(0, layout.size - start)))
+    source.check()
     return filecipher.encrypt_segment(manifest.key, manifest.blob_id, segment, layout, plain)
 
 
-def _check_unchanged(source: Source) -> None:
+def _again(path: Path, mark: str) -> Source:
+    """What was to be sent, if it still is what it was."""
     try:
-        changed = look_at(source.path).mark != source.mark
+        source = look_at(path)
     except (NotFound, Usage) as error:
         raise FileProblem(str(error)) from None
-    if changed:
-        raise FileProblem(f"{source.path} was changed while it was being sent")
+    if source.mark != mark:
+        raise FileProblem(f"{path} was changed while it was being sent")
+    return source
+
+
+def _check_unchanged(source: Source) -> None:
+    _again(source.path, source.mark)

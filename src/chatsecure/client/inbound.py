@@ -215,6 +215,7 @@ class Inbound:
                 sha256=content.sha256.hex(),
                 state="offered",
                 held=held,
+                folder=content.folder,
             )
         )
 

@@ -1,0 +1,242 @@
+"""Folders as one transfer: a tar archive that is never written down where it is sent from.
+
+The archive is laid out from the names and sizes of what is in the folder, so that any part of it
+can be read at any time. Links and devices are left out. Who receives it trusts nothing in it:
+only plain files and folders, no path that leads out, every name made safe, nothing executable.
+"""
+
+import os
+import stat
+import tarfile
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from chatsecure.wire.errors import Usage
+
+from .display import safe_filename
+from .files_disk import FileProblem, free_names, sync_folder
+
+MAX_ENTRIES = 100_000
+MAX_DEPTH = 64
+FEW_FILES = 32
+"""Up to so many files are synced one by one; more by one call for all."""
+_COPY_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of the archive: bytes, or a file's."""
+
+    start: int
+    head: bytes
+    path: Path | None
+    size: int
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A folder as an archive."""
+
+    pieces: tuple[_Piece, ...]
+    size: int
+    mark: str
+    """Changes when anything in the folder does."""
+    skipped: tuple[str, ...]
+    """Links and other things that are left out."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """A part of the archive.
+
+        Raises:
+            FileProblem: a file in it was changed or cannot be read.
+        """
+        parts, end = [], min(offset + length, self.size)
+        index = bisect_right(self.pieces, offset, key=lambda piece: piece.start) - 1
+        while offset < end:
+            piece = self.pieces[index]
+            stop = min(end, piece.start + len(piece.head) + piece.size)
+            parts.append(_read(piece, offset - piece.start, stop - offset))
+            offset, index = stop, index + 1
+        return b"".join(parts)
+
+
+def _read(piece: _Piece, offset: int, length: int) -> bytes:
+    data = piece.head[offset : offset + length]
+    if len(data) == length or piece.path is None:
+        return data
+    begin = max(0, offset - len(piece.head))
+    try:
+        with piece.path.open("rb", buffering=0) as file:
+            if _mark(os.fstat(file.fileno())) != piece.mark:
+                raise FileProblem(f"{piece.path} was changed while it was being sent")
+            file.seek(begin)
+            wanted = length - len(data)
+            while wanted and (more := file.read(wanted)):
+                data, wanted = data + more, wanted - len(more)
+    except OSError as error:
+        raise FileProblem(f"{piece.path} cannot be read: {error.strerror}") from None
+    if wanted:
+        raise FileProblem(f"{piece.path} was changed while it was being sent")
+    return data
+
+
+def _mark(status: os.stat_result) -> str:
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+
+
+def scan(folder: Path) -> Tree:
+    """Lay a folder out as an archive.
+
+    Raises:
+        Usage: it holds too much, or something that may not be read.
+    """
+    pieces: list[_Piece] = []
+    skipped: list[str] = []
+    digest = sha256()
+    offset, padding = 0, b""
+    for path, status in _walk(folder, skipped, 0):
+        name = path.relative_to(folder).as_posix()
+        info = tarfile.TarInfo(name.encode("utf-8", "replace").decode())
+        info.mtime = int(status.st_mtime)
+        plain = stat.S_ISREG(status.st_mode)
+        info.size, info.mode = (status.st_size, 0o644) if plain else (0, 0o755)
+        info.type = tarfile.REGTYPE if plain else tarfile.DIRTYPE
+        head = padding + info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+        mark = _mark(status) if plain else ""
+        pieces.append(_Piece(offset, head, path if plain else None, info.size, mark))
+        digest.update(f"{name}\0{mark}\0".encode("utf-8", "surrogateescape"))
+        offset += len(head) + info.size
+        padding = bytes(-info.size % tarfile.BLOCKSIZE)
+        if len(pieces) > MAX_ENTRIES:
+            raise Usage(f"{folder} holds more than {MAX_ENTRIES} files", hint="pack it first")
+    end = padding + bytes(2 * tarfile.BLOCKSIZE)
+    pieces.append(_Piece(offset, end, None, 0, ""))
+    return Tree(tuple(pieces), offset + len(end), digest.hexdigest(), tuple(skipped))
+
+
+def _walk(folder: Path, skipped: list[str], depth: int) -> Iterator[tuple[Path, os.stat_result]]:
+    if depth > MAX_DEPTH:
+        raise Usage(f"{folder} lies too deep", hint="pack it first")
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        for entry in entries:
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                yield Path(entry.path), status
+                yield from _walk(Path(entry.path), skipped, depth + 1)
+            elif stat.S_ISREG(status.st_mode):
+                if not os.access(entry.path, os.R_OK):
+                    raise Usage(f"{entry.path} may not be read by you")
+                yield Path(entry.path), status
+            else:
+                skipped.append(entry.path)
+    except OSError as error:
+        raise Usage(f"{folder} cannot be read: {error.strerror}") from None
+
+
+# --- the other side ------------------------------------------------------------------------------
+
+
+def unpack(archive: Path, into: Path) -> None:
+    """Unpack a received archive into a folder of its own, which is made.
+
+    Raises:
+        FileProblem: it is damaged, or holds what it must not.
+        OSError: it cannot be written.
+    """
+    into.mkdir(mode=0o700)
+    folders: dict[tuple[str, ...], Path] = {(): into}
+    files = 0
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            for count, info in enumerate(tar):
+                if count >= MAX_ENTRIES:
+                    raise FileProblem("the folder holds too many files")
+                parts = _parts(info)
+                parent = folders.get(parts[:-1])
+                if parent is None:
+                    raise FileProblem("a file of the folder stands before its own folder")
+                if info.isdir():
+                    if parts not in folders:
+                        folders[parts] = _make_folder(parent, parts[-1])
+                    continue
+                files += 1
+                _write(tar, info, parent, parts[-1])
+    except tarfile.TarError as error:
+        raise FileProblem(f"the folder that came is damaged: {error}") from None
+    _sync(into, folders, files)
+
+
+def _parts(info: tarfile.TarInfo) -> tuple[str, ...]:
+    """A member's place, as its sender says."""
+    parts = tuple(info.name.split("/"))
+    if not (info.isdir() or info.isreg()) or info.issparse():
+        raise FileProblem("the folder holds something that is no plain file")
+    if len(parts) > MAX_DEPTH + 2 or any(part in ("", ".", "..") for part in parts):
+        raise FileProblem("the folder holds a path that leads out of it")
+    return parts
+
+
+def _make_folder(parent: Path, name: str) -> Path:
+    for path in free_names(parent, name):
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        return path
+    raise FileProblem("the folder holds too many things of one name")
+
+
+def _write(tar: tarfile.TarFile, info: tarfile.TarInfo, parent: Path, name: str) -> None:
+    data = tar.extractfile(info)
+    assert data is not None
+    for path in free_names(parent, name):
+        try:
+            descriptor = os.open(
+                path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600
+            )
+        except FileExistsError:
+            continue
+        with os.fdopen(descriptor, "wb") as file:
+            while chunk := data.read(_COPY_BYTES):
+                file.write(chunk)
+        at = max(0, min(int(info.mtime), 2**33))
+        os.utime(path, (at, at))
+        return
+    raise FileProblem("the folder holds too many things of one name")
+
+
+def _sync(into: Path, folders: dict[tuple[str, ...], Path], files: int) -> None:
+    """What was unpacked is on disk when this returns."""
+    if files > FEW_FILES and hasattr(os, "sync"):
+        os.sync()
+        return
+    for path in into.rglob("*"):
+        if path.is_file():
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+    for folder in folders.values():
+        sync_folder(folder)
+
+
+def rename_folder(folder: Path, path: Path) -> bool:
+    """Rename without ever replacing anything; False where the name is taken."""
+    try:
+        if os.name == "posix":
+            # A folder may only take the place of an empty one: this is ours.
+            path.mkdir()
+        folder.rename(path)
+    except FileExistsError:
+        return False
+    sync_folder(path.parent)
+    return True
+
+
+def name_of(folder: Path) -> str:
+    """What a folder is called for others."""
+    return safe_filename(folder.resolve().name or "folder")
