@@ -244,6 +244,20 @@ def test_a_change_is_drawn_in_its_place(shown: Shown) -> None:
     shown.history.update_line(dataclasses.replace(old, id="f" * 32))
 
 
+def test_what_was_queued_takes_its_place_behind_what_came_meanwhile(shown: Shown) -> None:
+    queued = talk.line(10, "alice", "mine", state="queued")
+    shown.open([talk.line(9, "bob", "before"), queued])
+    shown.history.append([talk.line(11, "bob", "meanwhile"), talk.line(12, "bob", "and this")])
+    stored = dataclasses.replace(queued, n=13, state="stored", people=1)
+    shown.history.update_line(stored)
+    words = shown.words()
+    assert words.index("meanwhile") < words.index("and this") < words.index("mine")
+    assert [line.n for line in shown.history.lines()] == [9, 11, 12, 13]
+    assert [entry.head for entry in shown.history._pages.entries] == [True, False, False, True]
+    shown.history.append([talk.line(14, "alice", "more")])
+    assert words.count("mine") == 1
+
+
 def test_only_our_newest_message_tells_its_reach_in_words(shown: Shown) -> None:
     shown.open([talk.line(1, "alice", "one", people=2, read=2)])
     assert "read" in shown.words()

@@ -160,3 +160,12 @@ def test_all_widgets_take_the_style(
         ttk.Label(root, image=image).grid(row=10, column=5 + number)
     root.update()
     picture(f"style-{palette}")
+
+
+def test_pictures_long_unused_are_forgotten(root: tk.Tk) -> None:
+    theme = Theme(root)
+    first = str(theme.keep(("big", 0), lambda: pictures.rounded(1000, 1000, 0, "#000000")))
+    for number in range(1, 12):
+        theme.keep(("big", number), lambda: pictures.rounded(1000, 1000, 0, "#000000"))
+    assert first not in theme.root.image_names()
+    assert theme.avatar("alice") is theme.avatar("alice")

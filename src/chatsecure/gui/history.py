@@ -218,6 +218,8 @@ class History(ttk.Frame):
                 self._painter.last_mine = line.n
             if not same:
                 anew.append(entry)
+            if old.n != line.n:
+                self._pages.settle(entry)
         if anew:
             self._redraw(anew)
 

@@ -90,6 +90,21 @@ class Pages:
                 if id(entry) in wanted:
                     self._again(where)
 
+    def settle(self, entry: Entry) -> None:
+        """Put an entry where its place is now: what was queued goes behind what came meanwhile."""
+        was = self.entries.index(entry)
+        others = self.entries[:was] + self.entries[was + 1 :]
+        place = len(others)
+        while place and others[place - 1].first > entry.first:
+            place -= 1
+        if place == was:
+            return
+        with Writing(self.text), Steady(self.text):
+            self._take(was, was + 1)
+            self._place([entry], place)
+            for beside in sorted({was, place + 1}):
+                self._again(beside)
+
     def mark(self, tag: str, entry: Entry | None) -> None:
         """Give one entry the ground of a tag, and take it from the one before."""
         self.text.tag_remove(tag, "1.0", "end")

@@ -17,7 +17,7 @@ from .palette import PALETTES
 DEFAULT_FONT_SIZE = 14
 """The letters of messages, in pixels at scale 1."""
 MIN_FONT_SIZE, MAX_FONT_SIZE = 9, 32
-MAX_IMAGES = 1500
+MAX_IMAGES, MAX_PIXELS = 1500, 6_000_000
 """Pictures kept for the next who asks; who shows one holds it himself."""
 FAMILIES = (
     "Inter", "Segoe UI", "SF Pro Text", ".AppleSystemUIFont", "Helvetica Neue", "Noto Sans",
@@ -74,6 +74,7 @@ class Theme:
         self.windowing = str(root.tk.call("tk", "windowingsystem"))
         self._fonts: dict[str, tkfont.Font] = {}
         self._images: OrderedDict[tuple[Any, ...], tk.PhotoImage] = OrderedDict()
+        self._pixels = 0
         self._changed: list[Callable[[], None]] = []
         for name, (_size, weight, mono, slant) in _FONTS.items():
             self._fonts[name] = tkfont.Font(
@@ -119,8 +120,10 @@ class Theme:
         if found is None:
             found = self.photo(make())
             self._images[key] = found
-            if len(self._images) > MAX_IMAGES:
-                self._images.popitem(last=False)
+            self._pixels += found.width() * found.height()
+            while len(self._images) > MAX_IMAGES or self._pixels > MAX_PIXELS:
+                gone = self._images.popitem(last=False)[1]
+                self._pixels -= gone.width() * gone.height()
         else:
             self._images.move_to_end(key)
         return found
