@@ -1,5 +1,6 @@
 """The /commands about messages: write, answer, change, take back, react, find, files."""
 
+from chatsecure.client import emoji
 from chatsecure.client.display import harmless_name
 from chatsecure.client.history import HistoryLine
 from chatsecure.wire.errors import NotFound, Usage
@@ -7,7 +8,7 @@ from chatsecure.words import _
 
 from .chatting import Chatting, digits, path, quoted
 from .human import SHORT_ID, standing
-from .slash import LAST
+from .slash import LAST, REACTIONS
 
 
 def _shown(line: HistoryLine) -> bool:
@@ -87,10 +88,10 @@ class Messages(Chatting):
         line = self._message(
             arguments[0], lambda line: _shown(line) and not line.mine, _("message to react to")
         )
-        emoji = reaction(arguments[1])
-        self.client.react(line.id, emoji)
-        said = _("{emoji} to {quoted}") if emoji else _("reaction taken back: {quoted}")
-        self._show(said.format(emoji=emoji, quoted=quoted(line)))
+        sign = reaction(arguments[1])
+        self.client.react(line.id, sign)
+        said = _("{emoji} to {quoted}") if sign else _("reaction taken back: {quoted}")
+        self._show(said.format(emoji=sign, quoted=quoted(line)))
 
     async def do_info(self, arguments: tuple[str, ...]) -> None:
         line = self._message(
@@ -99,8 +100,8 @@ class Messages(Chatting):
             _("message of yours"),
         )
         self._show(f"{quoted(line)}{standing(line)}")
-        for emoji, names in (line.reactions or {}).items():
-            self._show(f"{emoji} {', '.join(map(harmless_name, names))}")
+        for sign, names in (line.reactions or {}).items():
+            self._show(f"{sign} {', '.join(map(harmless_name, names))}")
         for person in self.client.reach(line.id) if line.mine else ():
             state = (
                 _("has the whole file")
@@ -192,13 +193,14 @@ def reaction(typed: str) -> str:
     if text == "-":
         return ""
     if text.startswith(":") and text.endswith(":") and len(text) > 2:
-        from rich.emoji import Emoji
-
-        found = Emoji.replace(text.casefold())
-        if found == text.casefold():
+        found = emoji.sign_of(text)
+        if found is None:
+            close = [f":{one.names[0]}:" for one in emoji.search(text, 3)]
             raise Usage(
                 _("there is no emoji {name}").format(name=text),
-                hint=_("as :+1:, :heart:, :tada:, or the emoji itself"),
+                hint=_("as {names}, or the emoji itself").format(
+                    names=", ".join(close or REACTIONS[:3])
+                ),
             )
         return found
     return text

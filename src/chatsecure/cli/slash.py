@@ -389,12 +389,21 @@ def _argument_completions(
         case Param.WORD if command.name == "mute":
             offered = [f"{level} " for level in MUTE]
         case Param.TEXT if command.name == "react":
-            offered = [f"{name} " for name in REACTIONS]
+            offered = _reactions(word)
         case Param.WORD:
             offered = [*names, *(f"{room} " for room in rooms)] if place == 0 else []
         case _:
             offered = ats if word.startswith("@") else []
     return word, _beginning(word, offered), False
+
+
+def _reactions(word: str) -> list[str]:
+    """Names of emoji: the usual ones, or those that begin so."""
+    if len(word) < 2 or not word.startswith(":"):
+        return [f"{name} " for name in REACTIONS]
+    from chatsecure.client import emoji
+
+    return [f":{name}: " for one in emoji.search(word) for name in one.names]
 
 
 def _setting_words(typed: list[str], word: str) -> list[str]:
