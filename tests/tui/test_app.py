@@ -88,6 +88,16 @@ async def test_up_again_gives_what_was_typed_before_and_down_comes_back(place: P
     assert composer.text == ""
 
 
+async def test_what_was_typed_is_found_by_its_letters(place: Place) -> None:
+    alice = await place.at("alice")
+    for text in ("/topic the exam", "/rooms", "/users"):
+        await alice.type(text)
+    await alice.press("ctrl+r")
+    await alice.sees("What you typed here")
+    await alice.press("e", "x", "a", "m", "enter")
+    await alice.until(lambda: alice.app.composer.text == "/topic the exam")
+
+
 async def test_what_was_typed_is_kept_but_no_link(place: Place) -> None:
     alice = await place.at("alice")
     alice.app.typed.add("#lobby", "kept")
@@ -271,6 +281,7 @@ async def test_what_is_new_is_marked_and_read_only_when_seen(place: Place) -> No
         await bob.send("#lobby", f"old {number}")
     await alice.sees("old 2")
     await alice.until(lambda: alice.client.room("#lobby").unread == 0)
+    await alice.until(lambda: all(room.unread == 0 for room in alice.app.rooms), "still counted")
     await alice.press("alt+down")
     assert alice.app.target == "#class"
     for number in range(40):

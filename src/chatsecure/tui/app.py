@@ -73,6 +73,8 @@ class ChatApp(App[int]):
         self.broken: BaseException | None = None
         """What ended the application, where that was a mistake of ours."""
         self._entitled = ""
+        self.rooms: list[RoomLine] = []
+        """The conversations of the list, as they were last asked for."""
         self.following = following
         """Go where something is said, until the person does something."""
         self.members: list[MemberLine] = []
@@ -136,7 +138,8 @@ class ChatApp(App[int]):
         """Open where the person left, and listen."""
         begin_title(self)
         self.theme = "textual-dark" if self.palette.dark else "textual-light"
-        names = [room.name for room in self.client.rooms()]
+        self.look_at_rooms()
+        names = [room.name for room in self.rooms]
         last = self.client.setting("open") or LOBBY
         if names:
             self.open(last if last in names else LOBBY if LOBBY in names else names[0])
@@ -152,8 +155,7 @@ class ChatApp(App[int]):
         return self.chat.people(), self.chat.room_names()
 
     def _draw_side(self, width: int) -> list[Entry]:
-        rooms = self.rooms()
-        return lists.conversations(rooms, width, self.palette)
+        return lists.conversations(self.rooms, width, self.palette)
 
     def _draw_people(self, width: int) -> list[Entry]:
         return lists.people(self.members, width, self.palette)
@@ -185,16 +187,15 @@ class ChatApp(App[int]):
 
     # --- conversations ------------------------------------------------------------------------
 
-    def rooms(self) -> list[RoomLine]:
-        """The conversations of the list."""
+    def look_at_rooms(self) -> None:
+        """Ask for the conversations: once for all that is shown of them."""
         here = self.target
-        return [room for room in self.client.rooms() if not room.closed or room.name == here]
+        found = self.client.rooms()
+        self.rooms = [room for room in found if not room.closed or room.name == here]
 
     def room(self) -> RoomLine | None:
         """The open conversation, where we are still in it."""
-        with suppress(NotFound, Usage):
-            return self.client.room(self.target) if self.target else None
-        return None
+        return next((room for room in self.rooms if room.name == self.target), None)
 
     def open(self, target: str, *, at: int | None = None, select: str | None = None) -> None:
         """Show a conversation: at a place, at what is new, or at its end."""
@@ -224,7 +225,8 @@ class ChatApp(App[int]):
                 self.client.draft(self.target, self.composer.text)
 
     def _in_list(self) -> list[str]:
-        return [room.name for room in lists.in_order(self.rooms())]
+        self.look_at_rooms()
+        return [room.name for room in lists.in_order(self.rooms)]
 
     def action_neighbour(self, by: int) -> None:
         """The conversation above or below."""
@@ -243,7 +245,7 @@ class ChatApp(App[int]):
         """The next conversation with something new."""
         names = self._in_list()
         at = names.index(self.target) if self.target in names else 0
-        unread = {room.name for room in self.client.rooms() if room.unread}
+        unread = {room.name for room in self.rooms if room.unread}
         for name in names[at + 1 :] + names[:at]:
             if name in unread:
                 self.open(name)
@@ -419,6 +421,8 @@ class ChatApp(App[int]):
                 self._offer(*value)
             case "help":
                 self.action_help()
+            case "recall":
+                self.recall()
             case "select":
                 self.screen.set_focus(self.history)
             case "scroll":
@@ -477,6 +481,17 @@ class ChatApp(App[int]):
     def action_help(self) -> None:
         """The keys and commands."""
         self.push_screen(Help())
+
+    def recall(self) -> None:
+        """Choose from what was typed here before."""
+        lines = list(dict.fromkeys(reversed(self.typed.lines(self.target))))
+
+        def found(text: str | None) -> None:
+            if text is not None:
+                self.composer.replace_all(text)
+
+        title = _("What you typed here")
+        self.push_screen(Switcher(lines, lambda: self.palette, title), found)
 
     def action_switch(self) -> None:
         """Go somewhere by a few letters."""

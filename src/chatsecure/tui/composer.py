@@ -22,7 +22,8 @@ PATHS_OFFERED = 100
 On = Callable[[str, Any], None]
 """Is told at once, before the next key is looked at, what is wanted: `entered` a text; `earlier`
 what was typed before (-1) or after (1); `pasted` a text and maybe the path it is; `offered` what
-Tab may complete to; `help`, `give-up`, `select`, `leave`, `next`, `previous`; `scroll`."""
+Tab may complete to; `help`, `recall`, `give-up`, `select`, `leave`, `next`, `previous`;
+`scroll`."""
 Names = Callable[[], tuple[Sequence[str], Sequence[str]]]
 """Users and rooms, for completion."""
 
@@ -105,6 +106,10 @@ class Composer(TextArea):
     def action_give_up(self) -> None:
         """Escape."""
         self._on("give-up", None)
+
+    def action_recall(self) -> None:
+        """Choose from what was typed before."""
+        self._on("recall", None)
 
     def action_select_message(self) -> None:
         """To the messages."""

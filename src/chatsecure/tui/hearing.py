@@ -190,8 +190,7 @@ class Ears:
                 history.new_at = app.client.first_unread(app.target)
             history.refresh_lines()
         if self._reads():
-            app.run_worker(app.client.mark_read(app.target), group="read")
-            dirty.add("side")
+            app.run_worker(self._read(app.target), group="read")
         if "people" in dirty:
             try:
                 app.members = app.client.members(app.target)
@@ -199,11 +198,16 @@ class Ears:
                 app.members = []
             app.part("people").redraw()
         if "side" in dirty:
+            app.look_at_rooms()
             app.part("side").redraw()
-            app.show_title(sum(room.unread for room in app.client.rooms()))
+            app.show_title(sum(room.unread for room in app.rooms))
         app.show_head()
         self._show_banner()
         self._sound()
+
+    async def _read(self, target: str) -> None:
+        await self.app.client.mark_read(target)
+        self.soon(side=True)
 
     def _reads(self) -> bool:
         app = self.app

@@ -55,6 +55,7 @@ COMPOSER = (
     Key("shift+tab", "complete(-1)", "Shift+Tab", _n("the completion before")),
     Key("up", "earlier", "Up", _n("empty: change your last message; again: what you typed before")),
     Key("down", "later", "Down", _n("what you typed after that")),
+    Key("ctrl+r", "recall", "Ctrl+R", _n("look for what you typed before")),
     Key("pageup", "scroll(-1)", "PgUp", _n("scroll up")),
     Key("pagedown", "scroll(1)", "PgDn", _n("scroll down")),
     Key("ctrl+up", "select_message", "Ctrl+Up", _n("select a message")),

@@ -220,10 +220,12 @@ class Filtered(ModalScreen[Any]):
 
 
 class Switcher(Filtered):
-    """Go to a conversation or a person by a few letters of the name."""
+    """Choose by a few letters: where to go, or what was typed before."""
 
-    def __init__(self, names: Sequence[str], palette: Callable[[], Palette]) -> None:
-        super().__init__(_("Go to"), _("a few letters of a name"), palette)
+    def __init__(
+        self, names: Sequence[str], palette: Callable[[], Palette], title: str = ""
+    ) -> None:
+        super().__init__(title or _("Go to"), _("a few letters"), palette)
         self._names = names
 
     def draw(self, width: int) -> list[Entry]:
@@ -234,7 +236,7 @@ class Switcher(Filtered):
             Entry(
                 (
                     Segment(
-                        fill(f" {harmless_name(name)}", width),
+                        fill(f" {harmless(name, lines=False)}", width),
                         style(palette.whisper if name[0] == "@" else palette.text),
                     ),
                 ),
