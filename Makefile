@@ -1,5 +1,5 @@
 # What a newcomer needs: `make demo` and `make test`. Everything goes into the tree's own .venv.
-.PHONY: help setup demo test simulate lint format wheel clean
+.PHONY: help setup demo test simulate bench lint format wheel clean
 
 RUN = .venv/bin
 PYTEST_FLAGS ?= -n 2
@@ -22,6 +22,11 @@ START ?= 0
 
 simulate: setup ## many simulated schedules of faults (SEEDS=100000 START=0)
 	$(RUN)/python -m tests.simulation --seeds $(SEEDS) --start $(START)
+
+bench: setup ## what is measured, beside others where they are installed (all of bench/)
+	$(RUN)/python bench/files.py
+	@for each in $(filter-out bench/__init__.py bench/files.py,$(wildcard bench/*.py)); do \
+		echo "== $$each"; $(RUN)/python -m bench.$$(basename $$each .py) || exit 1; done
 
 lint: setup ## format, rules and types of Python and Rust
 	$(RUN)/ruff format --check .
