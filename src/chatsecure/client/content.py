@@ -20,6 +20,7 @@ from chatsecure.wire.messages import MAX_TEXT_BYTES, Count, EntryKind, Hash, Id,
 T = TypeVar("T")
 CONTENT_VERSION = 1
 MAX_FILE_NAME_BYTES = 1024
+MAX_THUMBNAIL_BYTES = 32 * 1024
 PADDING_BUCKETS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 """Plaintext lengths; above the last one, multiples of it."""
 
@@ -73,7 +74,7 @@ class FileManifest(Content, frozen=True, tag=5):
     sha256: Hash
     key: Hash
     mime: Annotated[str, Meta(max_length=100)] = ""
-    thumbnail: Annotated[bytes, Meta(max_length=32768)] = b""
+    thumbnail: Annotated[bytes, Meta(max_length=MAX_THUMBNAIL_BYTES)] = b""
     folder: bool = False
     """The file is a tar archive of a folder of this name."""
 

@@ -7,6 +7,7 @@ whatever process of the profile, goes on at the last segment that the server has
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -31,6 +32,7 @@ from .files_disk import FileProblem
 from .flow import Flow, Ticket, Until, Work
 from .folders import Tree, scan
 from .inbound import FILE
+from .thumbnails import make_thumbnail
 
 if TYPE_CHECKING:
     from .core import Core
@@ -113,12 +115,17 @@ def look_at(path: Path) -> Source:
 def begin(core: Core, log_id: bytes, id_: bytes, source: Source) -> Flow[None]:
     """Hash a file and write down that it is to be sent under this message id."""
     digest = yield core.work(lambda: _hash(source))
+    thumbnail = b""
+    if source.tree is None:
+        thumbnail = yield core.work(lambda: make_thumbnail(source.path))
     manifest = FileManifest(
         blob_id=core.random(16),
         name=(source.path.name or "folder").encode("utf-8", "replace").decode()[-255:],
         size=source.size,
         sha256=digest,
         key=filecipher.new_key(),
+        mime=mimetypes.guess_type(source.path.name)[0] or "" if source.tree is None else "",
+        thumbnail=thumbnail,
         folder=source.tree is not None,
     )
     with core.db.transaction():
