@@ -126,6 +126,17 @@ class Acts:
             lambda _done: self._window.refresh_rooms(),
         )
 
+    def close(self, room: RoomLine) -> None:
+        """Take a private chat out of the list until something is said in it; nothing is deleted."""
+        window, session = self._window, self._window.session
+
+        def closed(_done: None) -> None:
+            if window.view.target == room.name:
+                window.open("#lobby")
+            window.refresh_rooms()
+
+        session.bridge.ask(lambda: session.client.close_chat(room.name), closed)
+
     def leave(self, room: RoomLine) -> None:
         """Leave a room, after asking."""
         window, session = self._window, self._window.session

@@ -6,6 +6,7 @@ window is there first; the profile is opened on the client's thread meanwhile.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -63,6 +64,7 @@ def make_root() -> tk.Tk:
         raise NoWindow(
             "this Python has no tkinter", hint=PACKAGES.get(sys.platform, DEBIAN)
         ) from None
+    _sharpen()
     try:
         root = tk.Tk(className="ChatSecure")
     except tk.TclError as error:
@@ -72,6 +74,15 @@ def make_root() -> tk.Tk:
         raise NoWindow("no display", hint="try `chatsecure tui`") from None
     root.withdraw()
     return root
+
+
+def _sharpen() -> None:
+    """Tell Windows that we scale by ourselves, or it blurs the window."""
+    if sys.platform == "win32":
+        import ctypes
+
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.windll.shcore.SetProcessDpiAwareness(1)
 
 
 def coarse_letters(root: tk.Misc) -> bool:

@@ -125,7 +125,11 @@ def conversation(window: Window, value: tuple[RoomLine, int, int]) -> None:
             (_("Topic…"), lambda: topic(window, room)),
         ]
     else:
-        entries += [None, (_("Compare numbers…"), lambda: acts.compare(room.name[1:]))]
+        entries += [
+            None,
+            (_("Compare numbers…"), lambda: acts.compare(room.name[1:])),
+            (_("Close this chat"), lambda: acts.close(room)),
+        ]
     if room.kind == "room":
         entries.append((_("Leave…"), lambda: acts.leave(room)))
     popup(window, entries, x, y)

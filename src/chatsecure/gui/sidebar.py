@@ -130,11 +130,12 @@ class Sidebar(ttk.Frame):
             last = _("not in it any more")
         elif not last:
             last = _("private, nothing said yet") if private else _("nothing said yet")
+        presence = "away" if room.away else "online" if room.online else "offline"
         image = avatar(
             self._theme,
             room.name,
             36,
-            ("online" if room.online else "offline") if private else "",
+            presence if private else "",
         )
         muted = room.notify == "nothing"
         return Look(
@@ -144,8 +145,9 @@ class Sidebar(ttk.Frame):
             badge=str(min(room.unread, 999)) if room.unread else ("–" if muted else ""),
             image=image,
             bold=bool(room.unread) and not muted,
-            strip="private" if private else "",
-            loud=bool(room.unread) and not muted,
+            strip="danger" if room.changed else "private" if private else "",
+            # Quiet where the person wants to hear of mentions only, and there is none.
+            loud=bool(room.mentions) or (bool(room.unread) and room.notify == "all"),
         )
 
 

@@ -294,7 +294,10 @@ class Window:
         session.bridge.ask(read, done, failed)
 
     def _show_rooms(self) -> None:
-        self.sidebar.show(list(self.rooms.values()), self.view.target)
+        listed = [
+            room for room in self.rooms.values() if not room.closed or room.name == self.view.target
+        ]
+        self.sidebar.show(listed, self.view.target)
         self.title()
 
     def title(self) -> None:
