@@ -391,6 +391,9 @@ async def test_a_changed_identity_and_a_gap_are_told_until_they_are_dealt_with(
 ) -> None:
     alice = await place.at("alice")
     at = "2026-01-01T00:00:00.000Z"
+    db = alice.client.core.db
+    with db.transaction():
+        db.run("UPDATE users SET changed_certificate = identity_certificate WHERE name = 'mara'")
     changed = IdentityEvent(at=at, user="mara", state="changed", fingerprint="AAAA")
     for event in (changed, GapEvent(at=at, reason="an entry is missing")):
         alice.do(lambda event=event: alice.app.ears.hear(event))
@@ -398,6 +401,21 @@ async def test_a_changed_identity_and_a_gap_are_told_until_they_are_dealt_with(
     await alice.sees("Something is missing: an entry is missing")
     await alice.press("ctrl+l")
     await alice.misses("an entry is missing")
+    await alice.press("f6")
+    await alice.sees("Safety number with mara")
+    await alice.press("escape")
+    await alice.type("/verify mara accept")
+    await alice.misses("has CHANGED")
+
+
+async def test_an_identity_that_changed_before_the_start_is_told_too(place: Place) -> None:
+    async with client_of(place.folder / "person-alice") as client:
+        with client.core.db.transaction():
+            client.core.db.run(
+                "UPDATE users SET changed_certificate = identity_certificate WHERE name = 'mara'"
+            )
+    alice = await place.at("alice")
+    await alice.sees("The identity of mara has CHANGED")
     await alice.press("f6")
     await alice.sees("Safety number with mara")
     await alice.press("m")

@@ -19,6 +19,7 @@ from chatsecure.client.events import (
     StatusEvent,
     TypingEvent,
 )
+from chatsecure.client.lines import MemberLine
 from chatsecure.names import fold_name
 from chatsecure.wire.errors import ChatSecureError, NotFound, Usage
 from chatsecure.words import _
@@ -121,6 +122,15 @@ class Ears:
         self.changed = [one for one in self.changed if fold_name(one) != fold_name(user)]
         self.soon(people=True, side=True)
 
+    def _judge(self, members: list[MemberLine]) -> None:
+        """What is so counts, whoever decided it and when: also before we were started."""
+        for member in members:
+            known = next((one for one in self.changed if one == member.name), None)
+            if member.changed and known is None:
+                self.changed.append(member.name)
+            elif not member.changed and known is not None:
+                self.changed.remove(known)
+
     def _hear_typing(self, event: TypingEvent) -> None:
         writers = self._typing.setdefault(event.conversation or "", {})
         if event.active:
@@ -196,6 +206,7 @@ class Ears:
                 app.members = app.client.members(app.target)
             except (NotFound, Usage):
                 app.members = []
+            self._judge(app.members)
             app.part("people").redraw()
         if "side" in dirty:
             app.look_at_rooms()
