@@ -457,6 +457,36 @@ def test_the_bar_of_actions_floats_over_the_message_under_the_pointer(shown: Sho
     assert not actions.winfo_ismapped()
 
 
+def test_a_sign_under_the_pointer_is_told_in_words(shown: Shown) -> None:
+    line = talk.line(1, "alice", "hi", people=3, delivered=2, reactions={"👍": ["bob", "carol"]})
+    shown.open([line, talk.line(2, "alice", "more", people=3)])
+    entry = shown.history._pages.by_place(1)
+    assert entry is not None
+    told = []
+    for name, mark in entry.images.items():
+        box = shown.text.bbox(shown.text.index(name))
+        if mark.action and mark.action[0] in ("info", "reaction") and box:
+            shown.text.event_generate("<Motion>", x=box[0] + 3, y=box[1] + 3)
+            shown.root.update()
+            assert shown.history._hint.winfo_ismapped()
+            told.append(shown.history._hint.cget("text"))
+    assert told == ["delivered 2/3", "bob, carol"]
+    shown.text.event_generate("<Motion>", x=700, y=500)
+    shown.root.update()
+    assert not shown.history._hint.winfo_ismapped()
+
+
+def test_where_tk_draws_every_script_it_is_given_the_text(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS and Windows."""
+    monkeypatch.setattr(shown.theme, "windowing", "aqua")
+    shown.open([talk.line(1, "משה", "שלום **עולם**"), talk.line(2, "משה", "שוב")])
+    assert "שלום עולם" in shown.text.get("1.0", "end")
+    at = shown.text.search("שוב", "1.0")
+    assert "rtl" in shown.text.tag_names(at)
+
+
 def test_found_words_are_marked(shown: Shown) -> None:
     shown.open(talk.everything())
     assert shown.history.find("HELLO") == 2

@@ -16,7 +16,7 @@ from chatsecure.words import _, several
 from .card import buttons_of
 from .entries import Entry
 from .glyphs import fit_for_tk
-from .hover import Actions
+from .hover import Actions, Hint, hint
 from .pages import Pages
 from .paint import Painter
 from .theme import Theme
@@ -60,6 +60,7 @@ class History(ttk.Frame):
         self._painter = self._pages.painter
         self._painter.look_up = lambda id_: self._pages.line(id_) or self.look_up(id_)
         self._actions = Actions(self._text, theme, self._act)
+        self._hint = Hint(self._text, theme)
         self._forget = theme.on_change(self._restyle)
         self._restyle()
         self._listen()
@@ -439,7 +440,8 @@ class History(ttk.Frame):
             entry = None
         if entry is not self._pages.marked["hover"]:
             self._hover(entry)
-        acting = self._pages.under(event.x, event.y) is not None
+        acting = self._pages.under(event.x, event.y)
+        self._hint.show(hint(*acting) if acting else "", event.x, event.y)
         wanted = "hand2" if acting else "xterm" if self._on_letters(event) else "arrow"
         if str(self._text.cget("cursor")) != wanted:
             self._text.configure(cursor=wanted)
@@ -451,6 +453,7 @@ class History(ttk.Frame):
     def _hover(self, entry: Entry | None) -> None:
         self._pages.mark("hover", entry)
         if entry is None:
+            self._hint.show("", 0, 0)
             self._actions.hide()
             return
         self._hovered_in = self._view()

@@ -1,13 +1,16 @@
-"""The small bar of actions that floats over the message under the pointer."""
+"""What floats over a history: the bar of actions of the message under the pointer, and the words of
+what is told there by a sign alone."""
 
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 from typing import Any
 
+from chatsecure.client.display import harmless_name
 from chatsecure.client.history import HistoryLine
 
-from .entries import clock
+from .entries import clock, reach
+from .glyphs import fit_for_tk
 from .theme import Theme
 
 ACTIONS = (("react", "emoji"), ("reply", "reply"), ("copy", "copy"), ("menu", "more"))
@@ -64,3 +67,48 @@ class Actions(tk.Frame):
     def _clicked(self, what: str) -> None:
         if self._line is not None:
             self._act(what, self._line)
+
+
+MAX_NAMES = 12
+
+
+def hint(what: str, value: Any) -> str:
+    """What a reaction or a tick under the pointer says in words; empty where there is nothing."""
+    if what == "info":
+        return reach(value)[1]
+    if what == "reaction":
+        line, sign = value
+        names = (line.reactions or {}).get(sign, [])
+        more = ["…"] if len(names) > MAX_NAMES else []
+        return ", ".join([harmless_name(name) for name in names[:MAX_NAMES]] + more)
+    return ""
+
+
+class Hint(tk.Label):
+    """A few words beside the pointer."""
+
+    def __init__(self, text: tk.Text, theme: Theme) -> None:
+        super().__init__(text, borderwidth=0, padx=theme.px(8), pady=theme.px(4))
+        self._theme = theme
+        self._words = ""
+
+    def show(self, words: str, x: int, y: int) -> None:
+        """Show the words above a point; none: go away."""
+        if words == self._words:
+            return
+        self._words = words
+        if not words:
+            self.place_forget()
+            return
+        color, px = self._theme.color, self._theme.px
+        self.configure(
+            text=fit_for_tk(words), font=self._theme.font("small"), background=color("text"),
+            foreground=color("window"),
+        )  # fmt: skip
+        below = y < px(40)
+        top = y + px(20) if below else y - px(12)
+        if x > self.master.winfo_width() // 2:
+            self.place(x=x, y=top, anchor="ne" if below else "se")
+        else:
+            self.place(x=x, y=top, anchor="nw" if below else "sw")
+        self.lift()

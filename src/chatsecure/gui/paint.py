@@ -394,9 +394,11 @@ class Painter:
             if line.action and number == 0:
                 doer = f"* {harmless_name(line.sender)} "
                 self.letters(doer, (kind, "italic"), font="italic")
-            if self.glyphs.draws and base_direction(whole) == "rtl" and block.kind == "text":
+            backwards = block.kind == "text" and base_direction(whole) == "rtl"
+            if backwards and self.glyphs.draws:
                 self._right_to_left(line, spans, ending=ending)
                 continue
+            kind = "rtl" if backwards else kind
             for span in spans:
                 self._span(span, kind, action=line.action)
             if ending:
