@@ -19,7 +19,7 @@ from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ChatSecureError
 
-from . import contacts, conversations, stale
+from . import contacts, conversations, setback, stale
 from .content import BadContent, EntryHeader, decode_header, leave_statement, rejoin_statement
 from .conversations import Conversation
 from .display import harmless, harmless_name
@@ -94,7 +94,8 @@ class ChangeJudge:
     def rejoin(self, row: Conversation, entry: m.Entry) -> None:
         """A device that cannot follow any more asks to be added anew; any member may do it."""
         if entry.device_id == self._core.me.device_id:
-            stale.noticed_in(self._core, row.log_id)
+            if not setback.asked(self._db, row.log_id):
+                stale.noticed_in(self._core, row.log_id)
             return
         keys = {
             device_id(member.signature_key): member.signature_key

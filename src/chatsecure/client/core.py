@@ -122,6 +122,8 @@ class Core:
         """Conversations whose pending request this core is bringing through."""
         self.ignored: dict[bytes, str] = {}
         """Commits of ours that everybody ignores, by append id, and why."""
+        self.comparing: dict[bytes, tuple[int, bytes]] = {}
+        """Logs of a server that was set back that are read again: how far, and the chain there."""
         self.renewing: set[bytes] = set()
         """Conversations of an old copy of the profile in which this core is renewing our keys."""
         self.presence: dict[str, bool] = {}
@@ -191,6 +193,7 @@ class Core:
             if ticket.once:
                 ticket.resolve(None, Unreachable("the connection broke"))
         self.logs.clear()
+        self.comparing.clear()
         self.presence.clear()
         self.receiver.disconnected()
         if was_online:
@@ -474,7 +477,7 @@ class Core:
         stale.take_over(self)
         cursors = [m.Cursor(self.me.device_id, self.db.get("inbox_cursor") or 0)]
         active = conversations.everything(self.db, conversations.ACTIVE)
-        cursors += [m.Cursor(row.log_id, row.start) for row in active]
+        cursors += [m.Cursor(row.log_id, row.start, _chain_there(row)) for row in active]
         self._followed = {(row.log_id, row.joined_at) for row in active}
         self.internal(m.Subscribe(cursors), self._subscribed)
 
@@ -549,16 +552,19 @@ class Core:
         new, self._followed = active - self._followed, active
         for log_id, _ in sorted(new):
             row = conversations.get(self.db, log_id)
-            self._subscribe(log_id, row.start if row is not None else 0)
+            if row is not None:
+                self.subscribe(log_id, row.start, _chain_there(row))
+            else:
+                self.subscribe(log_id, 0)
 
-    def _subscribe(self, log_id: bytes, cursor: int) -> None:
-        """Start the flow of one more log."""
+    def subscribe(self, log_id: bytes, cursor: int, chain: bytes = b"") -> None:
+        """Start the flow of one more log, or of one anew."""
 
         def done(ticket: Ticket) -> None:
             if isinstance(ticket.reply, m.Subscribed):
                 self.receiver.subscribed(ticket.reply.logs, _asked(ticket), whole=False)
 
-        self.internal(m.Subscribe([m.Cursor(log_id, cursor)]), done)
+        self.internal(m.Subscribe([m.Cursor(log_id, cursor, chain)]), done)
 
     def _presence(self, message: m.Presence) -> None:
         self.presence[message.name] = message.online
@@ -640,6 +646,7 @@ class Core:
             and row is not None
             and row.state == conversations.ACTIVE
             and (stale or not row.stale)
+            and log_id not in self.comparing
             and row.cursor is not None
             and row.cursor >= self.heads.get(log_id, 0)
             and row.epoch >= self.epochs.get(log_id, 0)
@@ -658,6 +665,11 @@ def _at_once(job: Callable[[], None], end: Callable[[], None]) -> None:
 
 def _ignore(_operation: Operation[None]) -> None:
     """A change that another run of ours had begun: how it ended is in the log."""
+
+
+def _chain_there(row: conversations.Conversation) -> bytes:
+    """The hash chain at our cursor, where we have one."""
+    return row.chain if row.cursor is not None else b""
 
 
 def _asked(ticket: Ticket) -> dict[bytes, int]:

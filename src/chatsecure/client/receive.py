@@ -20,7 +20,7 @@ from chatsecure.wire import messages as m
 from chatsecure.wire.chain import chain_next, chain_start
 from chatsecure.wire.errors import ChatSecureError
 
-from . import contacts, conversations, stale
+from . import contacts, conversations, setback, stale
 from .changes import ChangeJudge, check_names
 from .content import (
     BadContent,
@@ -91,13 +91,8 @@ class Receiver:
                 elif log.acked > max(row.cursor, log.since):
                     stale.noticed_in(core, row.log_id)
                     self._skip(row, log)
-                elif log.head < asked.get(log.log_id, 0):
-                    self._gap(
-                        row,
-                        "the server has lost what it had confirmed: it was set back to an older "
-                        f"state (entry {log.head}, we have {asked[log.log_id]})",
-                    )
-                    self.lost(row)
+                elif log.differs or log.head < asked.get(log.log_id, 0):
+                    setback.compare(core, row, log)
             if whole:
                 here = {log.log_id for log in logs}
                 for row in conversations.everything(self._db, conversations.ACTIVE):
@@ -175,6 +170,9 @@ class Receiver:
         core = self._core
         core.heads[log_id] = max(core.heads.get(log_id, 0), entries[-1].seq)
         row = conversations.get(self._db, log_id)
+        if row is not None and log_id in core.comparing:
+            entries = setback.read_again(core, row, entries)
+            row = conversations.get(self._db, log_id)
         for entry in entries:
             if row is not None and row.cursor is None and log_id in self._coming_in:
                 self._begin_with(row, entry)
@@ -216,6 +214,9 @@ class Receiver:
                     self._judge.rejoin(row, entry)
                 case _:
                     self._gap(row, "an entry of a kind that has no place here", entry)
+        except mls.WrongEpoch as error:
+            self._gap(row, str(error), entry)
+            self._core.defer(lambda: setback.ask_if_behind(self._core, row))
         except (mls.MlsError, CryptoError, ChatSecureError) as error:
             self._gap(row, str(error), entry)
 
@@ -300,9 +301,13 @@ class Receiver:
             try:
                 self._invitation(entry)
             except (mls.MlsError, CryptoError, ChatSecureError) as error:
-                self._core.emit(
-                    GapEvent(at=stamp(entry.at), reason=f"an invitation could not be used: {error}")
-                )
+                # What a server that was set back gives us again was used before.
+                if entry.seq > int(self._db.get("inbox_read_before") or 0):
+                    self._core.emit(
+                        GapEvent(
+                            at=stamp(entry.at), reason=f"an invitation could not be used: {error}"
+                        )
+                    )
             cursor = entry.seq
             self._db.put("inbox_cursor", cursor)
         return cursor
@@ -314,7 +319,8 @@ class Receiver:
         sealing_key = load_private_key(bytes(self._db.get("sealing_key")))
         invitation = decode_invitation(open_sealed(sealing_key, entry.payload, core.me.device_id))
         known = conversations.get(self._db, invitation.log_id)
-        if known is not None and known.state in (conversations.ACTIVE, conversations.JOINING):
+        waits = known is not None and known.state in (conversations.ACTIVE, conversations.JOINING)
+        if waits and not setback.asked(self._db, invitation.log_id):
             # It may be the way back in after a removal that we have not read yet.
             self._db.run(
                 "INSERT OR REPLACE INTO invitations(log_id, at, device_id, payload)"
@@ -401,6 +407,7 @@ class Receiver:
             self._db, log_id, room.kind, name, folded, state=state, epoch=epoch, at=at
         )
         self._coming_in.discard(log_id)
+        setback.answered(self._db, log_id)
         core.groups.drop(log_id)
         core.groups.save(log_id, group)
         core.groups.sync_members(log_id, group, 0, at)

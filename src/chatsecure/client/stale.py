@@ -222,8 +222,12 @@ def _head(core: Core) -> int:
     return core.heads.get(core.me.device_id, 0)
 
 
-def ask_back(core: Core, log_id: bytes) -> Flow[None]:
-    """Ask the members of a conversation that we cannot follow any more to add us anew."""
+def ask_back(core: Core, log_id: bytes, *, behind: bool = False) -> Flow[None]:
+    """Ask the members of a conversation that we cannot follow any more to add us anew.
+
+    Args:
+        behind: also while we are in it.
+    """
     from .flows import MAX_TRIES, pause
     from .outbox import LATER
 
@@ -231,12 +235,12 @@ def ask_back(core: Core, log_id: bytes) -> Flow[None]:
         told = core.logs.get(log_id)
         row = conversations.get(core.db, log_id)
         back = row is not None and row.state in (conversations.ACTIVE, conversations.JOINING)
-        if told is None or not core.online or back:
+        if told is None or not core.online or (back and not behind):
             return
         append_id = core.random(16)
         statement = rejoin_statement(log_id, core.me.device_id, append_id)
         signature = sign_with_device(bytes(core.db.get("device_seed")), statement)
-        epoch = max(told.epoch, core.epochs.get(log_id, 0))
+        epoch = max(told.epoch, core.epochs.get(log_id, 0), row.epoch if back and row else 0)
         try:
             reply = yield core.ask(
                 m.Append(log_id, append_id, epoch, m.EntryKind.REJOIN, signature)

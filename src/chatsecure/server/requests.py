@@ -124,20 +124,20 @@ def _look(tx: Tx, who: Who, wanted: list[tuple[Sub, int]]) -> list[_Look]:
 
 def _subscribe(core: "Core", session: "Session", request: int, message: m.Subscribe) -> None:
     who = _who(session)
-    cursors = {cursor.log_id: cursor.seq for cursor in message.cursors}
-    subs = [core.hub.subscribe(session, log_id, seq) for log_id, seq in cursors.items()]
+    cursors = {cursor.log_id: cursor for cursor in message.cursors}
+    subs = [core.hub.subscribe(session, log_id, cursor.seq) for log_id, cursor in cursors.items()]
     wanted = [(sub, sub.sent) for sub in subs]
 
-    def look(tx: Tx) -> tuple[list[m.LogState], set[bytes], list[_Look]]:
+    def look(tx: Tx) -> tuple[list[m.LogState], dict[bytes, bool], list[_Look]]:
         mine = {
-            log_id
-            for log_id in cursors
+            log_id: logs.differs(tx, log, cursor)
+            for log_id, cursor in cursors.items()
             if (log := tx.log(log_id)) is not None and tx.intervals(log.key, who.device)
         }
         rightful = [(sub, after) for sub, after in wanted if sub.log_id in mine]
-        return logs.log_states(tx, who), mine, _look(tx, who, rightful)
+        return logs.log_states(tx, who, message.cursors), mine, _look(tx, who, rightful)
 
-    def done(outcome: tuple[list[m.LogState], set[bytes], list[_Look]] | Exception) -> None:
+    def done(outcome: tuple[list[m.LogState], dict[bytes, bool], list[_Look]] | Exception) -> None:
         if isinstance(outcome, Exception):
             session.refuse(request, outcome)
             return
@@ -149,7 +149,9 @@ def _subscribe(core: "Core", session: "Session", request: int, message: m.Subscr
         for sub in current:
             if sub.log_id in mine:
                 sub.known = True
-                core.upkeep.ack(who.device, sub.log_id, cursors[sub.log_id])
+                # A cursor of before the server was set back says nothing of this log.
+                if not mine[sub.log_id]:
+                    core.upkeep.ack(who.device, sub.log_id, cursors[sub.log_id].seq)
             else:
                 core.hub.drop(sub)
         core.hub.appear(session, [sub for sub in current if sub.known], core.now())

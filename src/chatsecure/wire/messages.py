@@ -365,6 +365,8 @@ class Cursor(Message, frozen=True):
 
     log_id: Id
     seq: Count
+    chain: Annotated[bytes, Meta(max_length=32)] = b""
+    """The hash chain there, where the device knows it."""
 
 
 class Subscribe(Message, frozen=True):
@@ -392,6 +394,8 @@ class LogState(Message, frozen=True):
     """How far this device has confirmed to have the log."""
     first: Count = 0
     """The oldest entry that is kept; 0: none is."""
+    differs: bool = False
+    """The log is not the one in which the device had come to the cursor it asked with."""
 
 
 class Subscribed(Message, frozen=True):

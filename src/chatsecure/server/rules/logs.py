@@ -11,7 +11,7 @@ Every entry, of any kind, is refused unless it names the log's epoch: what was e
 group that is no more can be read by nobody who came since. COMMIT and JOIN move the epoch by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chatsecure.names import fold_name
@@ -115,17 +115,35 @@ def log_state(tx: Tx, log: LogRow, who: Who) -> m.LogState:
     return _state(tx, log, last)
 
 
-def _state(tx: Tx, log: LogRow, last: Interval) -> m.LogState:
+def _state(tx: Tx, log: LogRow, last: Interval, *, differs: bool = False) -> m.LogState:
     head = log.head if last.until is None else last.until
     return m.LogState(
         log.log_id, m.LogKind(log.kind), log.epoch, head, last.since, last.chain, last.acked,
-        tx.first_entry(log.key, head),
+        tx.first_entry(log.key, head), differs,
     )  # fmt: skip
 
 
-def log_states(tx: Tx, who: Who) -> list[m.LogState]:
-    """All conversations this device is in, or has not read to its end."""
-    return [_state(tx, log, last) for log, last in tx.logs_of(who.device)]
+def log_states(tx: Tx, who: Who, cursors: Iterable[m.Cursor] = ()) -> list[m.LogState]:
+    """All conversations this device is in, or has not read to its end.
+
+    Args:
+        cursors: where the device says it is.
+    """
+    asked = {cursor.log_id: cursor for cursor in cursors}
+    return [
+        _state(tx, log, last, differs=differs(tx, log, asked.get(log.log_id)))
+        for log, last in tx.logs_of(who.device)
+    ]
+
+
+def differs(tx: Tx, log: LogRow, cursor: m.Cursor | None) -> bool:
+    """Whether a device came to its cursor in a log that is not this one any more."""
+    if cursor is None or cursor.seq > log.head:
+        return cursor is not None
+    if not cursor.chain or cursor.seq == 0:
+        return False
+    there = log.chain if cursor.seq == log.head else tx.chain_at(log.key, cursor.seq)
+    return there is not None and there != cursor.chain
 
 
 def _devices(

@@ -201,6 +201,13 @@ class LogTables:
         ).fetchone()
         return 0 if row is None else row[0] & ((1 << SEQ_BITS) - 1)
 
+    def chain_at(self, log: LogKey, seq: int) -> bytes | None:
+        """The hash chain after this entry, if it is kept."""
+        row = self.db.execute(
+            "SELECT chain FROM entries WHERE key = ?", (log << SEQ_BITS | seq,)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
     # --- rosters ------------------------------------------------------------------------------
 
     def is_member(self, log: LogKey, device: DeviceKey) -> bool:
