@@ -24,7 +24,7 @@ MAY_COME = {
     (SERVER, State.HELLO): "ClientHello",
     (SERVER, State.LOGIN): "Register Login Ping Pong",
     (SERVER, State.OPEN): (
-        "GetUser ListUsers PutKeyPackages ClaimKeyPackages CreateLog Append Subscribe Ack PutToken"
+        "GetUser ListUsers PutKeyPackages ClaimKeyPackages CreateLog Append Subscribe TakeOver Ack PutToken"
         " LookupLinks Whisper BlobCreate BlobPut BlobStat BlobGet BlobDelete Ping Pong"
     ),
     (SERVER, State.CLOSED): "",
