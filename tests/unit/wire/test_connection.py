@@ -24,8 +24,8 @@ MAY_COME = {
     (SERVER, State.HELLO): "ClientHello",
     (SERVER, State.LOGIN): "Register Login Ping Pong",
     (SERVER, State.OPEN): (
-        "GetUser ListUsers PutKeyPackages ClaimKeyPackages CreateLog Append Subscribe TakeOver Ack PutToken"
-        " LookupLinks Whisper BlobCreate BlobPut BlobStat BlobGet BlobDelete Ping Pong"
+        "GetUser ListUsers PutKeyPackages ClaimKeyPackages CreateLog Append Subscribe Ack PutToken"
+        " TakeOver LookupLinks Whisper BlobCreate BlobPut BlobStat BlobGet BlobDelete Ping Pong"
     ),
     (SERVER, State.CLOSED): "",
     (CLIENT, State.HELLO): "ServerHello Error Goodbye",
