@@ -91,13 +91,16 @@ def look_at(path: Path) -> Source:
 
     Raises:
         NotFound: there is none.
-        Usage: it is a device, or may not be read.
+        Usage: it is a device or a whole disk, or may not be read.
     """
     try:
         status = path.stat()
         if path.is_dir():
-            tree = scan(path.resolve())
-            return Source(path.resolve(), tree.size, tree.mark, tree)
+            whole = path.resolve()
+            if whole == whole.parent:
+                raise Usage(f"{path} is a whole disk", hint="choose a folder on it")
+            tree = scan(whole)
+            return Source(whole, tree.size, tree.mark, tree)
         if not path.is_file():
             raise Usage(f"{path} is no plain file and no folder")
         with path.open("rb"):
