@@ -16,7 +16,6 @@ from chatsecure.cli.slash import Say, parse
 from chatsecure.client.history import HistoryLine
 from chatsecure.client.lines import RoomLine
 from chatsecure.names import fold_name
-from chatsecure.words import _
 
 from . import files, menus, shown
 from .dialogs import ask
@@ -25,6 +24,7 @@ from .safety import show_safety
 from .search import show_search
 from .settings import show_settings
 from .switcher import show_switcher
+from .wording import _
 
 if TYPE_CHECKING:
     from .window import Window

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from chatsecure.cli.output import Output
 from chatsecure.client.display import harmless
 from chatsecure.wire.errors import ChatSecureError
-from chatsecure.words import _
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -286,9 +285,3 @@ class App:
         self.bridge.close(session.stop if session is not None else None)
         stop_all()
         self.root.destroy()
-
-
-def explain(error: ChatSecureError) -> str:
-    """An error in the window: what is wrong; what to do."""
-    text = f"{error}; {error.hint}" if error.hint else str(error)
-    return harmless(_(text), lines=False)

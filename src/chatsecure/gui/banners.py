@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from tkinter import ttk
 
-from chatsecure.words import _
-
 from .theme import Theme
+from .wording import _
 
 
 @dataclass(frozen=True, slots=True)

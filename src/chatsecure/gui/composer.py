@@ -11,13 +11,13 @@ from tkinter import ttk
 from typing import Any, Literal
 
 from chatsecure.cli.slash import BY_NAME, completions
-from chatsecure.words import _
 
 from . import shown
 from .fields import guard, places, plain_text
 from .marks import icon_button
 from .rows import Look, Rows
 from .theme import Theme
+from .wording import _
 
 MOST_LINES = 8
 DRAFT_MS = 600

@@ -12,7 +12,6 @@ from typing import Any
 from chatsecure.client.history import HistoryLine
 from chatsecure.client.lines import MemberLine, RoomLine
 from chatsecure.wire.errors import ChatSecureError
-from chatsecure.words import _, several
 
 from . import shown
 from .banners import Banner, Banners
@@ -21,6 +20,7 @@ from .history import History
 from .marks import icon_button
 from .session import PAGE, Opened, Session
 from .theme import Theme
+from .wording import _, logical, seen, several
 
 TYPING_SHOWN_MS = 6000
 REFRESH_MS = 60
@@ -400,7 +400,8 @@ class _Head(ttk.Frame):
         if room.kind != "private":
             here = sum(member.online for member in members)
             people = several("{n} person", "{n} people", len(members))
-            count = people + ", " + _("{n} here").format(n=here) if here else people
+            there = logical(_("{n} here").format(n=here))
+            count = seen(f"{logical(people)}, {there}") if here else people
             return f"{shown.line(room.topic, 120)}  ({count})" if room.topic else count
         other = next((member for member in members if not member.me), None)
         if other is None:
@@ -409,7 +410,7 @@ class _Head(ttk.Frame):
         if other.away:
             words = [_("away: {text}").format(text=shown.line(other.away, 60))]
         words.append(_("compared") if other.verified else _("not compared yet"))
-        return ", ".join(words)
+        return seen(", ".join(map(logical, words)))
 
     def _restyle(self) -> None:
         if self._shown is not None:

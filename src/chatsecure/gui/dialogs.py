@@ -9,7 +9,9 @@ from functools import partial
 from tkinter import ttk
 
 from .fields import guard_entry
+from .glyphs import Glyphs, Ink
 from .theme import Theme
+from .wording import Seen
 
 
 class Dialog(tk.Toplevel):
@@ -48,9 +50,7 @@ class Dialog(tk.Toplevel):
     def say(self, text: str, *, dim: bool = False, wide: int = 420) -> ttk.Label:
         """A paragraph."""
         style = "Dim.TLabel" if dim else "TLabel"
-        label = ttk.Label(
-            self.body, text=text, style=style, wraplength=self.theme.px(wide), justify="left"
-        )
+        label = paragraph(self.body, self.theme, text, style, wide)
         label.pack(anchor="w", pady=(0, self.theme.px(8)))
         return label
 
@@ -93,6 +93,27 @@ class Dialog(tk.Toplevel):
             first.focus_set()
         else:
             self.focus_set()
+
+
+def paragraph(
+    master: tk.Misc, theme: Theme, text: str, style: str = "TLabel", wide: int = 420
+) -> ttk.Label:
+    """A text in as many lines as it takes. One written from right to left is drawn: Tk would put
+    its lines in the wrong order."""
+    label = ttk.Label(master, text=text, style=style, wraplength=theme.px(wide), justify="left")
+    if isinstance(text, Seen):
+        ink = Ink(theme.color("dim" if style.startswith("Dim") else "text"))
+        drawn = Glyphs(theme).lines([(text.read, ink)], "body", theme.px(wide))
+        high = sum(image.height() for image, _text in drawn)
+        whole = tk.PhotoImage(master=master, width=theme.px(wide), height=high)
+        y = 0
+        for image, _text in drawn:
+            x = theme.px(wide) - image.width()
+            whole.tk.call(whole, "copy", image, "-to", max(0, x), y)
+            y += image.height()
+        label.configure(image=whole)
+        label.image = whole  # type: ignore[attr-defined] # Tk keeps no reference
+    return label
 
 
 def scrolled(master: tk.Misc, theme: Theme, most: int) -> ttk.Frame:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from chatsecure.client.history import HistoryLine
-from chatsecure.words import _, several
 
 from . import shown
 from .dialogs import Dialog, ask
+from .wording import _, several
 
 if TYPE_CHECKING:
     from .window import Window

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from chatsecure.cli.slash import COMMANDS
 from chatsecure.client.settings import BY_NAME
-from chatsecure.words import _
 
 from .dialogs import Dialog
+from .wording import _
 
 if TYPE_CHECKING:
     from .window import Window

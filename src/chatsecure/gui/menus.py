@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from chatsecure.client.history import HistoryLine, Reach
 from chatsecure.client.lines import MemberLine, RoomLine
-from chatsecure.words import _
 
 from . import shown
 from .dialogs import Dialog, ask, ask_text
+from .wording import _
 
 if TYPE_CHECKING:
     from .window import Window

@@ -7,10 +7,10 @@ import tkinter as tk
 from tkinter import ttk
 
 from chatsecure.client.display import harmless
-from chatsecure.words import _
 
 from .fields import fit_lines
 from .theme import Theme
+from .wording import _, logical
 
 GOES_MS = 8000
 MOST_LINES = 12
@@ -32,7 +32,7 @@ class Notes:
             self._master.after_cancel(self._later)
             self._later = None
         self._wrong = wrong
-        self._lines = [*self._lines, *fit_lines(harmless(text)).split("\n")][-200:]
+        self._lines = [*self._lines, *fit_lines(harmless(logical(text))).split("\n")][-200:]
         self._draw()
         if len(self._lines) == 1:
             self._later = self._master.after(GOES_MS, self.close)

@@ -11,10 +11,10 @@ import tkinter as tk
 from typing import TYPE_CHECKING
 
 from chatsecure.client.events import FileEvent, MessageEvent
-from chatsecure.words import _
 
 from . import shown
 from .marks import avatar
+from .wording import _
 
 if TYPE_CHECKING:
     from .window import Window

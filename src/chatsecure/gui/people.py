@@ -6,12 +6,12 @@ from tkinter import ttk
 from typing import Any
 
 from chatsecure.client.lines import MemberLine
-from chatsecure.words import _, several
 
 from . import shown
 from .marks import avatar, icon_button
 from .rows import Look, Rows
 from .theme import Theme
+from .wording import _, logical, seen, several
 
 Told = Callable[[str, Any], None]
 
@@ -57,7 +57,7 @@ class People(ttk.Frame):
         if here:
             # Nobody is: we are offline and do not know.
             words.append(_("{n} here").format(n=here))
-        self._title.configure(text=", ".join(words))
+        self._title.configure(text=seen(", ".join(map(logical, words))))
         if may_add:
             self._add.pack(side="right")
         else:
@@ -78,8 +78,8 @@ class People(ttk.Frame):
         words = [state, trust] if trust else [state]
         dot = "away" if member.away else "online" if member.online else "offline"
         return Look(
-            title=shown.who(member.name) + (" " + _("(you)") if member.me else ""),
-            subtitle=", ".join(words),
+            title=shown.who(member.name) + (" " + logical(_("(you)")) if member.me else ""),
+            subtitle=", ".join(map(logical, words)),
             corner=role_word(member.role),
             image=avatar(self._theme, member.name, 32, dot),
             strip="danger" if member.changed else "",

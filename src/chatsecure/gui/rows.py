@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from .glyphs import Glyphs, Ink, fit_for_tk
 from .theme import Theme
+from .wording import logical
 
 T = TypeVar("T")
 
@@ -376,7 +377,7 @@ class _Row(tk.Frame):
         self, label: tk.Label, words: str, font: str, ink: str, room: int
     ) -> tk.PhotoImage | None:
         """Write a text; what Tk cannot show is drawn, and the picture is to be kept."""
-        theme = self._theme
+        theme, words = self._theme, logical(words)
         glyphs = Glyphs(theme)
         if not glyphs.draws or words.isascii() or fit_for_tk(words) == words:
             text = fit(fit_for_tk(words), theme.font(font), room)

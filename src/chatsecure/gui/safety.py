@@ -7,11 +7,11 @@ from tkinter import ttk
 from typing import TYPE_CHECKING
 
 from chatsecure.client.lines import Verification
-from chatsecure.words import _
 
 from . import shown
 from .dialogs import Dialog
 from .theme import Theme
+from .wording import _
 
 if TYPE_CHECKING:
     from .window import Window

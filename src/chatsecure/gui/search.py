@@ -7,7 +7,6 @@ from tkinter import ttk
 from typing import TYPE_CHECKING
 
 from chatsecure.client.history import HistoryLine
-from chatsecure.words import _, several
 
 from . import shown
 from .dialogs import Dialog
@@ -15,6 +14,7 @@ from .fields import guard_entry
 from .marks import avatar
 from .rows import Look, Rows
 from .sidebar import when
+from .wording import _, several
 
 if TYPE_CHECKING:
     from .window import Window

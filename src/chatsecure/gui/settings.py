@@ -11,10 +11,10 @@ from chatsecure.cli.human import size_text
 from chatsecure.client import settings
 from chatsecure.client.settings import Kind, Setting
 from chatsecure.wire.errors import ChatSecureError
-from chatsecure.words import _
 
 from .dialogs import Dialog, scrolled
 from .fields import guard_entry
+from .wording import _
 
 if TYPE_CHECKING:
     from .window import Window

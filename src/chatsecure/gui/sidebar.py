@@ -7,13 +7,13 @@ from tkinter import ttk
 from typing import Any
 
 from chatsecure.client.lines import RoomLine
-from chatsecure.words import _
 
 from . import shown
 from .fields import guard_entry
 from .marks import avatar, icon_button
 from .rows import Look, Rows
 from .theme import Theme
+from .wording import _
 
 Told = Callable[[str, Any], None]
 

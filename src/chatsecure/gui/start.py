@@ -19,12 +19,13 @@ from chatsecure import lan, links
 from chatsecure.client.display import harmless
 from chatsecure.names import BadName, check_name
 from chatsecure.wire.errors import ChatSecureError, Unreachable
-from chatsecure.words import _
 
 from .bridge import Bridge
+from .dialogs import paragraph
 from .fields import guard_entry
 from .ownserver import OwnServer
 from .theme import Theme
+from .wording import _, seen
 
 if TYPE_CHECKING:
     from chatsecure.client.profile.folder import Profile
@@ -55,9 +56,7 @@ class Page(ttk.Frame):
 
     def say(self, text: str, style: str = "Dim.TLabel") -> ttk.Label:
         """A paragraph."""
-        label = ttk.Label(
-            self.inner, text=text, style=style, wraplength=self.theme.px(WIDE), justify="left"
-        )
+        label = paragraph(self.inner, self.theme, text, style, WIDE)
         label.pack(anchor="w", fill="x", pady=(0, self.theme.px(12)))
         return label
 
@@ -241,7 +240,7 @@ class Start(Page):
         self._busy = False
         text = f"{error}; {error.hint}" if error.hint else str(error)
         self._agree.configure(state="normal")
-        self.error.configure(text=harmless(text, lines=False), style="Error.TLabel")
+        self.error.configure(text=seen(harmless(text, lines=False)), style="Error.TLabel")
 
     # --- a server of one's own ----------------------------------------------------------------
 

@@ -7,13 +7,13 @@ from tkinter import ttk
 from typing import TYPE_CHECKING
 
 from chatsecure.names import fold_name
-from chatsecure.words import _
 
 from . import shown
 from .dialogs import Dialog
 from .fields import guard_entry
 from .marks import avatar
 from .rows import Look, Rows
+from .wording import _
 
 if TYPE_CHECKING:
     from .window import Window

@@ -25,7 +25,6 @@ from chatsecure.client.events import (
 )
 from chatsecure.client.lines import RoomLine
 from chatsecure.wire.errors import ChatSecureError
-from chatsecure.words import _
 
 from . import shown
 from .acts import Acts
@@ -40,6 +39,7 @@ from .people import People
 from .session import Opened, Session
 from .sidebar import Sidebar
 from .theme import Theme
+from .wording import _
 
 NARROWEST = 700
 """Below this width the conversations get less room too."""
@@ -374,7 +374,7 @@ class Window:
     def failed(self, error: ChatSecureError) -> None:
         """Tell what went wrong, beside what the person does."""
         text = f"{error}; {error.hint}" if error.hint else str(error)
-        self.notes.say(shown.line(text, 400), wrong=True)
+        self.notes.say(shown.words(text, 400), wrong=True)
 
     def said(self, text: str) -> None:
         """What a command answers."""
