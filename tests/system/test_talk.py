@@ -210,7 +210,7 @@ def test_history_search_users_and_rooms_for_people_and_machines(three: Three) ->
     _, alice, bob = three
     for number in range(5):
         alice.send("@bob", f"apple number {number}")
-    alice.send("#lobby", "a pear")
+    alice.send("#lobby", "a **pear**")
     assert bob("history", "@alice", "--last", "2").ok().out.count("\n") == 2
     lines = bob("history", "@alice", "--json", "--last", "2").ok().records
     assert [line["text"] for line in lines] == ["apple number 3", "apple number 4"]
@@ -219,6 +219,7 @@ def test_history_search_users_and_rooms_for_people_and_machines(three: Three) ->
     assert bob("search", "nothinglikethat").ok().out == ""
     rooms = {room["name"]: room for room in bob("rooms", "--json").ok().records}
     assert rooms["#lobby"]["kind"] == "lobby"
+    assert rooms["#lobby"]["last"] == "a pear"
     assert rooms["@alice"]["kind"] == "private"
     for command in ("users", "rooms"):
         out = bob(command, "--plain").ok().out

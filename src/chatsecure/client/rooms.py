@@ -6,12 +6,14 @@ from chatsecure import links
 from chatsecure.names import fold_name
 from chatsecure.wire.errors import NotFound, Usage, WrongIdentity
 
-from . import contacts, conversations, flows_enter, flows_rooms, history
+from . import contacts, conversations, flows_enter, flows_rooms, history, markup
 from .conversations import Conversation
 from .driver import now_ms
 from .facade import Facade
 from .lines import MemberLine, RoomLine
 from .room import MemberRole, decode_state
+
+PREVIEW_CHARACTERS = 400
 
 
 class Rooms(Facade):
@@ -46,7 +48,7 @@ class Rooms(Facade):
             invite_only=state.invite_only,
             unread=conversations.unread(self._db, row),
             state=row.state,
-            last=last.text if last else "",
+            last=_in_one_line(last) if last else "",
             last_at=last.at if last else None,
             notify=row.notify,
             draft=row.draft,
@@ -170,3 +172,8 @@ class Rooms(Facade):
                 hint="one profile is for one server: choose another with --profile",
             )
         return await self.run(flows_enter.enter_by_link(self._core, parsed.secret))
+
+
+def _in_one_line(line: history.HistoryLine) -> str:
+    """A message for a list: without its marks and its end, if it is long."""
+    return line.text if line.file else markup.plain(line.text[:PREVIEW_CHARACTERS])
