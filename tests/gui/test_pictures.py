@@ -58,10 +58,11 @@ def test_a_lively_room_light_and_dark(table: Desk, picture: Callable, tmp_path: 
     bob.ask(lambda: bob.app.session.client.react(last.id, "👍"))
     alice.ask(lambda: alice.app.session.client.react(last.id, "👍"))
     bob.say("تمام, שלום, see you there 👩‍🔬")
-    sheet = Image.new("RGB", (640, 360), "#dfe8f5")
+    sheet = Image.new("RGB", (640, 300), "#dfe8f5")
     draw = ImageDraw.Draw(sheet)
     for number in range(6):
-        draw.ellipse((60 + number * 90, 120, 130 + number * 90, 190), fill="#2c5fde")
+        draw.line((320, 20, 60 + number * 104, 200), fill="#5c6370", width=3)
+        draw.ellipse((30 + number * 104, 190, 90 + number * 104, 250), fill="#2c5fde")
     sheet.save(tmp_path / "pendulum.png")
     mara.view.composer.text.focus_force()
     from chatsecure.gui import files
