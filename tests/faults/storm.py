@@ -21,6 +21,9 @@ from .proxy import Proxy
 TARGET = "#lobby"
 PAUSE_S = 0.02
 SETTLE_S = 90.0
+PATIENCE_S = 300.0
+"""A client that tries again less and less often may be away for long where a server is never up
+for more than a moment."""
 
 
 @dataclass
@@ -35,6 +38,8 @@ class Outcome:
     gaps: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     harms: int = 0
+    longest_wait_s: float = 0.0
+    """The longest that a message waited for its acknowledgement."""
     seconds: float = 0.0
 
     @property
@@ -57,6 +62,7 @@ class Storm:
         self.seen: dict[str, list[str]] = {}
         self.gaps: list[str] = []
         self.errors: list[str] = []
+        self.longest_wait_s = 0.0
         self._stopping = asyncio.Event()
 
     async def run(self, harm: Callable[["Storm"], Awaitable[int]]) -> Outcome:
@@ -67,7 +73,9 @@ class Storm:
             for folder in self._folders:
                 profile = open_profile(folder)
                 stack.callback(profile.close)
-                clients.append(await stack.enter_async_context(Client(profile)))
+                clients.append(
+                    await stack.enter_async_context(Client(profile, receive_files=False))
+                )
             for client in clients:
                 await client.ready(60, patient=True)
             for client in clients:
@@ -82,6 +90,7 @@ class Storm:
                 task.cancel()
             await asyncio.gather(*reading, return_exceptions=True)
             outcome = self._count(clients)
+        outcome.longest_wait_s = round(self.longest_wait_s, 1)
         outcome.harms, outcome.seconds = harms, round(time.monotonic() - began, 1)
         return outcome
 
@@ -101,13 +110,14 @@ class Storm:
         number = 0
         while not self._stopping.is_set():
             number += 1
-            text = f"{client.name} {number}"
+            text, began = f"{client.name} {number}", time.monotonic()
             try:
                 id_ = await client.send(TARGET, text)
-                await client.wait(id_, "stored", SETTLE_S)
+                await client.wait(id_, "stored", PATIENCE_S)
             except ChatSecureError as error:
-                self.errors.append(f"{client.name}: {error}")
+                self.errors.append(f"{client.name}: {error} (online: {client.online})")
                 return
+            self.longest_wait_s = max(self.longest_wait_s, time.monotonic() - began)
             self.acknowledged[client.name].append(text)
             await asyncio.sleep(PAUSE_S)
 

@@ -1,0 +1,80 @@
+"""A backup made while people talk: it holds everything that was acknowledged before it began."""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from system.conftest import ENGINES, Person, Server, run, start_server
+
+from .people import folders
+from .storm import Storm
+
+
+def kept(data: Path) -> dict[int, bytes]:
+    """The entries of conversations on a server's disk: key and payload."""
+    with contextlib.closing(sqlite3.connect(f"file:{data}/server.sqlite3?mode=ro", uri=True)) as db:
+        rows = db.execute(
+            "SELECT e.key, e.payload FROM entries e JOIN logs l ON l.key = e.log WHERE l.kind <> 3"
+        )
+        return dict(rows.fetchall())
+
+
+def blobs(data: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (data / "blobs").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_backup_under_load_holds_all_that_was_acknowledged_before_and_is_a_server(
+    met: Server, tmp_path: Path, engine: str
+) -> None:
+    shutil.copytree(met.data.parent, tmp_path, dirs_exist_ok=True)
+    server = start_server(tmp_path / "server", engine, met.address, owner=False)
+    file, restored = tmp_path / "backup", tmp_path / "restored"
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(bytes(range(256)) * 20_000)
+    alice = Person("alice", tmp_path / "person-alice")
+    alice("file", "@bob", picture).ok()
+    before: dict[int, bytes] = {}
+
+    async def copy(storm: Storm) -> int:
+        await storm.grows(20)
+        before.update(kept(server.data))
+        acknowledged = storm.total
+        done = await asyncio.to_thread(
+            run, "admin", "--data", server.data, "backup", file, "--json"
+        )
+        done.ok()
+        assert storm.total > acknowledged, "nobody could talk while the backup was made"
+        await storm.grows(10)
+        return 1
+
+    try:
+        outcome = await Storm(folders(server)).run(copy)
+        assert outcome.clean, outcome
+        running = run("admin", "--data", server.data, "restore", file)
+        assert running.code == 1
+        assert "running" in running.err or "data in" in running.err
+    finally:
+        server.stop(signal.SIGKILL)
+    run("admin", "--data", restored, "restore", file).ok()
+    after = kept(restored)
+    assert before
+    assert before.items() <= after.items()
+    assert after.items() <= kept(server.data).items()
+    assert blobs(restored) == blobs(server.data)
+    assert blobs(restored)
+    again = start_server(restored, engine, server.address, owner=False)
+    try:
+        bob = Person("bob", tmp_path / "person-bob")
+        bob.listen("--for", "3")
+        received = list((bob.folder / "downloads").iterdir())
+        assert [path.read_bytes() for path in received] == [picture.read_bytes()]
+        alice.send("@bob", "from the backup on")
+        assert "from the backup on" in bob.texts()
+    finally:
+        assert again.stop() == 0
