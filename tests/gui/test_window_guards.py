@@ -172,6 +172,12 @@ def test_a_picture_on_the_clipboard_is_offered_as_a_file(
 
         three.until(asked, "it is asked whether to send it")
         assert alice.view.composer.get() == ""
+        from chatsecure.gui import files
+
+        left = list(files._temporaries)
+        assert left
+        three.close()
+        assert not any(folder.exists() for folder in left)
     finally:
         clip.terminate()
         clip.wait(10)
@@ -195,6 +201,9 @@ def test_a_long_paste_may_go_as_a_file(three: Desk) -> None:
         return bool(found and found[0].path and Path(found[0].path).read_text() == text)
 
     three.until(here, "bob has the file")
+    from chatsecure.gui import files
+
+    assert not files._temporaries, "what was pasted lies nowhere in the clear"
 
 
 def _buttons(widget: tk.Misc) -> Iterator[tk.Misc]:

@@ -273,6 +273,7 @@ class App:
 
     def leave(self) -> None:
         """Close everything and end."""
+        from .files import forget_temporaries
         from .ownserver import stop_all
 
         if self._left:
@@ -284,4 +285,6 @@ class App:
         session = self.session
         self.bridge.close(session.stop if session is not None else None)
         stop_all()
+        if session is not None:
+            forget_temporaries()
         self.root.destroy()

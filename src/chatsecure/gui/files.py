@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,7 @@ def send(window: Window, paths: Sequence[Path]) -> None:
     async def work() -> None:
         for path in paths:
             await session.client.send_file(target, path)
+            forget_temporary(path)
             session.bridge.post(lambda: view.news([]))
 
     session.bridge.call(work, lambda _done: window.refresh_rooms())
@@ -71,10 +73,32 @@ def dropped(window: Window, paths: Sequence[Path]) -> None:
 
 def send_text(window: Window, text: str) -> None:
     """Send a long text as a file."""
-    folder = Path(tempfile.mkdtemp(prefix="chatsecure-"))
-    path = folder / "pasted.txt"
+    path = _temporary("pasted.txt")
     path.write_text(text, encoding="utf-8")
     send(window, [path])
+
+
+_temporaries: set[Path] = set()
+"""Folders of ours with what came from the clipboard; in the clear, so they go as soon as may be."""
+
+
+def _temporary(name: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="chatsecure-"))
+    _temporaries.add(folder)
+    return folder / name
+
+
+def forget_temporary(path: Path) -> None:
+    """Delete a file of ours that has been sent; leaves others' alone."""
+    if path.parent in _temporaries:
+        _temporaries.discard(path.parent)
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def forget_temporaries() -> None:
+    """Delete all that is left of them."""
+    for folder in list(_temporaries):
+        forget_temporary(folder / "any")
 
 
 def paste(window: Window) -> None:
@@ -98,7 +122,7 @@ def paste(window: Window) -> None:
             listed = [Path(name) for name in found]
             window.session.bridge.post(lambda: dropped(window, listed))
         elif isinstance(found, Image.Image):
-            path = Path(tempfile.mkdtemp(prefix="chatsecure-")) / "picture.png"
+            path = _temporary("picture.png")
             found.save(path)
             window.session.bridge.post(lambda: dropped(window, [path]))
 
