@@ -38,8 +38,10 @@ MOODS = {
 class Pipe:
     """One direction of a connection."""
 
-    def __init__(self, world: World, rng: Random, deliver: Callable[[bytes], None]) -> None:
-        self._world, self._rng, self._deliver = world, rng, deliver
+    def __init__(
+        self, world: World, name: str, rng: Random, deliver: Callable[[bytes], None]
+    ) -> None:
+        self._world, self._name, self._rng, self._deliver = world, name, rng, deliver
         self.buffer = bytearray()
         self.taken = 0
         self.held = False
@@ -63,7 +65,7 @@ class Pipe:
         self._armed = True
         low, high = self._world.mood.delay_ms
         delay = self._rng.randint(low, high)
-        self._world.after(max(delay, self.stalled_until - self._world.time), self._fire)
+        self._world.after(max(delay, self.stalled_until - self._world.time), self._fire, self._name)
 
     def _fire(self) -> None:
         self._armed = False
@@ -94,8 +96,8 @@ class Link:
         self.name = f"{client.name}/{number}"
         rng = world.rng("link", self.name)
         self._rng = rng
-        self.up = Pipe(world, Random(rng.random()), self._to_server)
-        self.down = Pipe(world, Random(rng.random()), self._to_client)
+        self.up = Pipe(world, f"{self.name} up", Random(rng.random()), self._to_server)
+        self.down = Pipe(world, f"{self.name} down", Random(rng.random()), self._to_client)
         self.server_life = server.life
         self.client_open = self.server_open = True
         self.session = server.accept(self)

@@ -60,7 +60,7 @@ class World:
         """Invitations that people gave each other: the room and the secret."""
         self.fingerprint = sha256()
         """Of everything that happened; equal for equal schedules."""
-        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._queue: list[tuple[int, str, int, Callable[[], None]]] = []
         self._number = 0
         if template is not None:
             shutil.copytree(template, folder, dirs_exist_ok=True)
@@ -85,10 +85,15 @@ class World:
         if self.trace is not None:
             self.trace.append(f"{self.time / 1000:9.3f}  {text}")
 
-    def after(self, delay: int, call: Callable[[], None]) -> None:
-        """Plan something."""
+    def after(self, delay: int, call: Callable[[], None], place: str = "") -> None:
+        """Plan something.
+
+        Args:
+            place: where it happens; of what happens at one instant, this decides the order, and
+                not in which order a set of connections was gone through.
+        """
         self._number += 1
-        heapq.heappush(self._queue, (self.time + max(0, delay), self._number, call))
+        heapq.heappush(self._queue, (self.time + max(0, delay), place, self._number, call))
 
     def client(self, name: str) -> ClientNode:
         """Somebody's client; its profile is in the world's folder."""
@@ -104,7 +109,7 @@ class World:
             Violation: an invariant does not hold.
         """
         while self._queue and self._queue[0][0] <= upto:
-            self.time, _, call = heapq.heappop(self._queue)
+            self.time, _, _, call = heapq.heappop(self._queue)
             self.events += 1
             if self.events > MAX_EVENTS:
                 raise Violation("the world does not come to rest", f"{MAX_EVENTS} events")
