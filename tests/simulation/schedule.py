@@ -102,6 +102,9 @@ def make_schedule(seed: int) -> Schedule:
     while len(steps) < size:
         at = rng.randrange(length_ms)
         if rng.random() < faulty:
+            if steps and rng.random() < 0.7:
+                # While something is under way there is more to break.
+                at = rng.choice(steps).at + int(rng.random() ** 2 * 600)
             steps.append(_fault(rng, at, people, faults))
         else:
             # Often several people do something at the very same instant.
