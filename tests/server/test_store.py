@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from chatsecure.server.limits import ServerLimits
 from chatsecure.server.rules.logs import append as append_rule
 from chatsecure.server.store.base import StoreError, StoreFull, Tx
 from chatsecure.server.store.sqlite import SqliteStore
+from chatsecure.server.store.turns import MOST_REFUSED
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, Refused
 
 from .people import append
 from .world import World, log
 
-ROOM = log("r")
+ROOM, OTHER = log("r"), log("o")
 
 
 def test_a_refused_write_undoes_only_itself(tmp_path: Path) -> None:
@@ -89,7 +91,8 @@ def test_a_full_disk_refuses_what_does_not_fit_and_keeps_what_was_there(tmp_path
     world.store._db.execute("PRAGMA max_page_count = 200")
     replies = []
     for _ in range(40):
-        replies.append(client.ask(append(ROOM, bytes(50_000))))
+        refused = append(ROOM, bytes(50_000))
+        replies.append(client.ask(refused))
         if isinstance(replies[-1], m.Error):
             break
     assert isinstance(replies[-1], m.Error)
@@ -97,14 +100,39 @@ def test_a_full_disk_refuses_what_does_not_fit_and_keeps_what_was_there(tmp_path
     kept = [reply.seq for reply in replies if isinstance(reply, m.Appended)]
     assert kept == list(range(1, len(kept) + 1))
     assert [entry.seq for entry in world.readable(client.who, ROOM)] == kept
-    # Together with one that does not fit, a small one still gets through.
-    client.send(append(ROOM, bytes(200_000)))
-    small = client.send(append(ROOM, b"small"))
+    # Together with one that does not fit, a small one of somebody else still gets through.
+    bob = world.client("bob")
+    bob.ask(m.CreateLog(OTHER, m.LogKind.ROOM, [bob.who.device_id], []))
+    client.send(refused)
+    small = bob.send(append(OTHER, b"small"))
     client.take_all()
-    answer = next(message for request, message in client.got if request == small)
+    bob.take_all()
+    answer = next(message for request, message in bob.got if request == small)
     assert isinstance(answer, m.Appended)
     world.store._db.execute("PRAGMA max_page_count = 100000")
+    assert is_put_off(client.ask(append(ROOM, b"what was written after it")))
+    assert client.ask(refused).seq == len(kept) + 1
     assert client.ask(append(ROOM, bytes(50_000))).seq == len(kept) + 2
+
+
+def is_put_off(reply: object) -> bool:
+    """Refused for now: an earlier one is to come first."""
+    return isinstance(reply, m.Error) and reply.code == ErrorCode.UNAVAILABLE
+
+
+def test_what_stands_behind_a_message_that_is_never_tried_again_gets_through_in_the_end(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, ServerLimits(append_rate=1, append_burst=1))
+    client = world.client("ann")
+    client.ask(m.CreateLog(ROOM, m.LogKind.ROOM, [client.who.device_id], []))
+    assert isinstance(client.ask(append(ROOM)), m.Appended)
+    assert client.ask(append(ROOM)).code == ErrorCode.RATE
+    for _ in range(MOST_REFUSED + 1):
+        world.time_ms += 1000
+        assert is_put_off(client.ask(append(ROOM)))
+    world.time_ms += 1000
+    assert isinstance(client.ask(append(ROOM)), m.Appended)
 
 
 def test_a_read_only_database_is_told_as_such(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from .nodes import ClientNode, ServerNode
     from .world import World
 
-MOVES = (m.EntryKind.COMMIT, m.EntryKind.JOIN)
+SIZES = (0, 0, 0, 0, 0, 300, 3_000, 20_000)
+"""Characters that a text is longer, one of these by chance."""
 
 
 class Violation(Exception):
@@ -205,7 +206,8 @@ class Observer:
     def about_to_send(self, client: ClientNode, log_id: bytes) -> tuple[bytes, str]:
         """Somebody writes a message: its id and text."""
         number = len(self.sent) + 1
-        id_, text = client.core.random(16), f"message {number} by {client.name}"
+        size = self._world.rng("size", number).choice(SIZES)
+        id_, text = client.core.random(16), f"message {number} by {client.name}" + "." * size
         self.sent[id_] = Sent(number, client.name, log_id, text)
         return id_, text
 
@@ -225,12 +227,14 @@ class Observer:
                 if event.id in self._shown[client.name]:
                     raise Violation("shown twice", f"{client.name}: {event.text}")
                 self._shown[client.name].add(event.id or "")
-                self._world.note(f"{client.name} is shown {event.text!r}")
+                self._world.note(f"{client.name} is shown {event.text.rstrip('.')!r}")
             case StateEvent(state="stored"):
                 sent = self.sent.get(bytes.fromhex(event.of))
                 if sent is not None:
                     sent.acknowledged = True
-                    self._world.note(f"{client.name}: {sent.text!r} is stored as {event.seq}")
+                    self._world.note(
+                        f"{client.name}: {sent.text.rstrip('.')!r} is stored as {event.seq}"
+                    )
             case StateEvent(state="failed"):
                 self._world.note(f"{client.name}: a message failed: {event.reason}")
             case IdentityEvent(state="changed"):

@@ -111,6 +111,17 @@ def test_an_invitation_is_taken_after_a_crash_right_behind_the_removal() -> None
         )
 
 
+def test_a_small_message_does_not_overtake_a_large_one_for_which_the_disk_has_no_room() -> None:
+    # Of several under way, each was tried alone: some fitted, and stood before what did not.
+    for seed in range(3, 43, 8):
+        holds(
+            (2000, "server", "server-disk-full", 60 + seed * 3),
+            *((1900 + number * 12, "ann", "say", "#den", 1) for number in range(30)),
+            mood="far",
+            seed=seed,
+        )
+
+
 def test_no_member_is_left_behind_by_a_change_that_the_log_s_time_forbids() -> None:
     # One clock an hour ahead withdrew somebody's link as expired; all others ignored that change.
     holds(

@@ -28,6 +28,7 @@ from .rules import accounts
 from .rules.logs import Published
 from .session import Port, Session
 from .store.base import Store, StoreError, Tx
+from .store.turns import Turn
 from .transfers import Transfers
 from .upkeep import Upkeep
 
@@ -245,6 +246,9 @@ class Core:
         if not isinstance(message, m.BlobPut | m.BlobGet) and not rates.take(
             who.device_id, self.clock()
         ):
+            turn = requests.turn_of(who, message) if isinstance(message, m.Append) else None
+            if turn is not None:
+                self.store.turns.put_off(turn)
             raise Refused(ErrorCode.RATE, "too many requests; slow down")
         requests.HANDLERS[type(message)](self, session, request, message)
 
@@ -256,6 +260,7 @@ class Core:
         then: Callable[[T], m.Message],
         *,
         checks_first: bool = False,
+        turn: Turn | None = None,
     ) -> None:
         """Answer a request by a write: `then` makes the answer, after the commit."""
 
@@ -265,7 +270,7 @@ class Core:
             else:
                 session.reply(request, then(outcome))
 
-        self.store.write(rule, done, checks_first=checks_first)
+        self.store.write(rule, done, checks_first=checks_first, turn=turn)
 
     def read(self, session: Session, request: int, look: Callable[[Tx], m.Message]) -> None:
         """Answer a request by a look at the store."""

@@ -10,6 +10,7 @@ from .hub import Sub
 from .rules import accounts, links, logs
 from .rules.who import Who
 from .store.base import Tx
+from .store.turns import Turn
 
 if TYPE_CHECKING:
     from .core import Core
@@ -82,6 +83,14 @@ def _create_log(core: "Core", session: "Session", request: int, message: m.Creat
     core.write(session, request, lambda tx: logs.create_log(tx, who, message, now, limits), then)
 
 
+def turn_of(who: Who, message: m.Append) -> Turn | None:
+    """The row a message stands in: those of one device in one log keep their order. A commit is
+    tried until it is kept, by itself."""
+    if message.kind in (m.EntryKind.MESSAGE, m.EntryKind.LEAVE):
+        return Turn((who.device_id, message.log_id), message.append_id)
+    return None
+
+
 def _append(core: "Core", session: "Session", request: int, message: m.Append) -> None:
     who, now, limits = _who(session), core.now(), core.limits
 
@@ -93,6 +102,7 @@ def _append(core: "Core", session: "Session", request: int, message: m.Append) -
     core.write(
         session, request, lambda tx: logs.append(tx, who, message, now, limits), then,
         checks_first=message.kind in (m.EntryKind.MESSAGE, m.EntryKind.REJOIN),
+        turn=turn_of(who, message),
     )  # fmt: skip
 
 

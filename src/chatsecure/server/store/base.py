@@ -12,6 +12,8 @@ from typing import NewType, Protocol, TypeVar
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ChatSecureError
 
+from .turns import Turn, Turns
+
 UserKey = NewType("UserKey", int)
 DeviceKey = NewType("DeviceKey", int)
 LogKey = NewType("LogKey", int)
@@ -251,6 +253,8 @@ class Store(Protocol):
 
     deliver: Callable[[list[Callable[[], None]]], None]
     """Takes the completions of one batch, in order; set by whoever runs the server."""
+    turns: Turns
+    """Whose writes wait for one that could not be kept."""
 
     def write(
         self,
@@ -258,11 +262,13 @@ class Store(Protocol):
         done: Callable[[R | Exception], None],
         *,
         checks_first: bool = False,
+        turn: Turn | None = None,
     ) -> None:
         """Queue a write. `done` gets the rule's result once it is on disk, or why it is not.
 
         Args:
             checks_first: the rule never refuses after it has written; saves a savepoint.
+            turn: it must not overtake an earlier one of its row.
         """
 
     def read(self, look: Callable[[Tx], T]) -> T:

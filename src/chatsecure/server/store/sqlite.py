@@ -18,18 +18,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from chatsecure.wire.errors import ChatSecureError
+from chatsecure.wire.errors import ChatSecureError, ErrorCode, Refused
 
 from .accounts import AccountTables
 from .base import R, StoreError, StoreFull, T, Tx
 from .logs import LogTables
 from .schema import STEPS
+from .turns import Turn, Turns
 from .upkeep import UpkeepTables
 
 log = logging.getLogger("chatsecure.server.store")
 MAX_BATCH = 2_000
 MAX_READERS = 8
 V = TypeVar("V")
+_WAIT = Refused(ErrorCode.UNAVAILABLE, "an earlier message of yours is to come first; try again")
 
 
 class SqliteTx(AccountTables, LogTables, UpkeepTables):
@@ -44,6 +46,7 @@ class _Write(NamedTuple):
     rule: Callable[[Tx], Any]
     done: Callable[[Any], None]
     checks_first: bool
+    turn: Turn | None = None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -108,6 +111,7 @@ class SqliteStore:
         self._queue: deque[_Write] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self.turns = Turns()
         self._readers: list[SqliteTx] = []
         self._reading = threading.Semaphore(MAX_READERS)
         self._thread: threading.Thread | None = None
@@ -123,12 +127,13 @@ class SqliteStore:
         done: Callable[[R | Exception], None],
         *,
         checks_first: bool = False,
+        turn: Turn | None = None,
     ) -> None:
         """See `base.Store`."""
         with self._wake:
             if self._closing:
                 raise StoreError("the store is closed")
-            self._queue.append(_Write(rule, done, checks_first))
+            self._queue.append(_Write(rule, done, checks_first, turn))
             if len(self._queue) == 1:
                 self._wake.notify()
 
@@ -186,6 +191,9 @@ class SqliteStore:
                 outcomes = [describe(error)]
             else:
                 outcomes = [self._alone(write) for write in batch]
+        for write, outcome in zip(batch, outcomes, strict=True):
+            if write.turn is not None and outcome is not _WAIT:
+                self._turn_ended(write.turn, outcome)
         self.tx.trim()
         if self.on_batch is not None:
             self.on_batch(len(batch))
@@ -196,6 +204,12 @@ class SqliteStore:
             ]
         )
 
+    def _turn_ended(self, turn: Turn, outcome: Any) -> None:
+        if isinstance(outcome, Exception) and not isinstance(outcome, Refused):
+            self.turns.put_off(turn)
+        else:
+            self.turns.answered(turn)
+
     def _alone(self, write: _Write) -> Any:
         try:
             return self._transaction([write])[0]
@@ -203,13 +217,19 @@ class SqliteStore:
             self._undo()
             if not isinstance(error, sqlite3.Error):
                 log.exception("a write failed")
-            return describe(error)
+            outcome = describe(error)
+            if write.turn is not None:
+                self._turn_ended(write.turn, outcome)
+            return outcome
 
     def _transaction(self, batch: list[_Write]) -> list[Any]:
         db, tx = self._db, self.tx
         db.execute("BEGIN IMMEDIATE")
         outcomes: list[Any] = []
         for write in batch:
+            if write.turn is not None and self.turns.must_wait(write.turn):
+                outcomes.append(_WAIT)
+                continue
             if write.checks_first:
                 try:
                     outcomes.append(write.rule(tx))
