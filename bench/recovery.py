@@ -97,7 +97,7 @@ def fill(data: Path, room: bytes, mib: int) -> int:
 
     def rule(tx: Any) -> None:
         log = tx.log(room)
-        for _ in range(min(BATCH, count - log.head)):
+        for _ in range(BATCH):
             entry = m.Entry(
                 log.head + 1, time.time_ns() // 1_000_000, sender, os.urandom(16), 0,
                 m.EntryKind.MESSAGE, payload,

@@ -3,6 +3,7 @@
 What only a client does is tried with one engine; the tests of the server's own faults name both.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,17 @@ import pytest
 from system.conftest import Server, met, start_server, three, world
 
 __all__ = ["met", "server", "three", "world"]
+
+
+LONG = os.environ.get("CHATSECURE_FAULTS") == "long"
+"""Also what takes long, and both engines where one will do: CHATSECURE_FAULTS=long."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what takes long unless it is asked for."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skipif(not LONG, reason="CHATSECURE_FAULTS=long"))
 
 
 @pytest.fixture

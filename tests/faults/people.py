@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from chatsecure.client.profile.folder import open_profile
 from system.conftest import Server
 
+ONE_OF_BOTH = ("events", pytest.param("threads", marks=pytest.mark.slow))
+"""What each engine does alike; the other one in the long run only."""
 PEOPLE = ("mara", "alice", "bob")
 
 

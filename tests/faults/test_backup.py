@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from system.conftest import ENGINES, Person, Server, run, start_server
+from system.conftest import Person, Server, run, start_server
 
-from .people import folders
+from .people import ONE_OF_BOTH, folders
 from .storm import Storm
 
 
@@ -28,7 +28,7 @@ def blobs(data: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (data / "blobs").rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_OF_BOTH)
 async def test_a_backup_under_load_holds_all_that_was_acknowledged_before_and_is_a_server(
     met: Server, tmp_path: Path, engine: str
 ) -> None:

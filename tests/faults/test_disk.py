@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from system.conftest import ENGINES, Person, Server, eventually, start_server
+from system.conftest import Person, Server, eventually, start_server
+
+from .people import ONE_OF_BOTH
 
 Three = tuple[Person, Person, Person]
 MIB = 1024 * 1024
@@ -44,7 +46,7 @@ def fill(disk: Path) -> Path:
     return filler
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_OF_BOTH)
 def test_a_server_whose_disk_is_full_refuses_loses_nothing_and_goes_on_when_there_is_room(
     met: Server, tmp_path: Path, engine: str
 ) -> None:
@@ -102,7 +104,7 @@ def limit_files(server: Server, most: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit")
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_OF_BOTH)
 def test_a_server_whose_disk_turns_read_only_refuses_and_recovers(
     met: Server, tmp_path: Path, engine: str
 ) -> None:

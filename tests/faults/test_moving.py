@@ -55,6 +55,7 @@ def test_a_copy_of_the_files_made_before_is_shut_out_by_the_server(
     assert "another copy" in done.err
 
 
+@pytest.mark.slow
 def test_a_file_imported_twice_leaves_one_profile_in_use(
     three: Three, world: World, tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_passphrases_files_and_folders_that_are_wrong_are_told(
     there("profile", "import", file, **SECRET).ok()
 
 
+@pytest.mark.slow
 def test_the_new_place_can_have_a_passphrase_of_its_own(
     three: Three, world: World, tmp_path: Path
 ) -> None:
@@ -128,6 +130,7 @@ def test_the_new_place_can_have_a_passphrase_of_its_own(
         assert b"alice" not in data
 
 
+@pytest.mark.slow
 def test_killed_while_exporting_the_profile_is_in_use_in_one_place_or_can_be(
     met: Server, three: Three, world: World, tmp_path: Path
 ) -> None:

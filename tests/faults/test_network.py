@@ -81,7 +81,7 @@ def shifted(clock: Path) -> dict[str, str]:
     return environment(CLOCK_FILE=str(clock), PYTHONPATH=path.strip(os.pathsep))
 
 
-@pytest.mark.parametrize("days", [1, -1])
+@pytest.mark.parametrize("days", [-1, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_server_whose_clock_jumps_by_a_day_goes_on(
     three: Three, world: World, server: Server, tmp_path: Path, days: int
 ) -> None:
@@ -118,7 +118,7 @@ def test_a_server_whose_clock_jumps_by_a_day_goes_on(
     assert [line["text"] for line in lines] == ["before", "after"]
 
 
-@pytest.mark.parametrize("days", [1, -1])
+@pytest.mark.parametrize("days", [-1, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_client_whose_clock_jumps_by_a_day_stays_online_and_reads_on(
     three: Three, tmp_path: Path, days: int
 ) -> None:

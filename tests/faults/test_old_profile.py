@@ -93,6 +93,7 @@ def test_an_old_copy_that_missed_its_own_changes_is_added_anew_by_the_others(thr
     assert "yes" in mara.texts()
 
 
+@pytest.mark.slow
 def test_what_an_old_copy_does_not_know_it_is_in_it_is_added_to_anew(three: Three) -> None:
     _, alice, bob = three
     old = copy(alice)
@@ -118,6 +119,7 @@ def test_what_an_old_copy_does_not_know_it_is_in_it_is_added_to_anew(three: Thre
     watching.end()
 
 
+@pytest.mark.slow
 def test_two_commands_of_one_profile_are_no_old_copy(three: Three) -> None:
     _, alice, bob = three
     listening = alice.start("listen", "--json")
@@ -156,12 +158,9 @@ def test_of_two_copies_in_use_one_is_shut_out_and_told_how_to_go_on(
     assert other("send", "@bob", "six").code == 4
 
 
-@pytest.mark.parametrize("running", ["listen"])
-def test_a_snapshot_of_a_running_client_notices_by_what_it_has_confirmed(
-    three: Three, running: str
-) -> None:
+def test_a_snapshot_of_a_running_client_notices_by_what_it_has_confirmed(three: Three) -> None:
     _, alice, bob = three
-    listening = alice.start(running, "--json")
+    listening = alice.start("listen", "--json")
     listening.line()
     alice.send("@bob", "before")
     assert bob.texts() == ["before"]

@@ -36,6 +36,7 @@ async def test_stopped_for_a_minute_it_goes_on_where_it_was(met_server: Server) 
     assert outcome.clean, outcome
 
 
+@pytest.mark.slow
 async def test_stopped_for_a_moment_nobody_even_loses_the_connection(met_server: Server) -> None:
     storm = Storm(folders(met_server)[:2])
     outcome = await storm.run(lambda storm: pauses(met_server, storm, 2))

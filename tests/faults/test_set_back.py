@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from system.conftest import ENGINES, Person, Server, World, run, start_server
+from system.conftest import Person, Server, World, run, start_server
+
+from .people import ONE_OF_BOTH
 
 Three = tuple[Person, Person, Person]
 
@@ -104,7 +106,8 @@ def test_who_missed_a_change_that_a_set_back_server_lost_is_added_anew(
     there.end()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_OF_BOTH)
+@pytest.mark.slow
 def test_a_device_the_backup_does_not_know_is_told_so(tmp_path: Path, engine: str) -> None:
     server = start_server(tmp_path / "server", engine)
     world = World(server, tmp_path)
