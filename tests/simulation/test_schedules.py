@@ -5,7 +5,7 @@ import pytest
 from .replay import explain, play
 from .schedule import make_schedule
 
-SEEDS = 240
+SEEDS = 180
 SEEDS_A_TEST = 20
 
 

@@ -192,7 +192,7 @@ class SqliteStore:
             else:
                 outcomes = [self._alone(write) for write in batch]
         for write, outcome in zip(batch, outcomes, strict=True):
-            if write.turn is not None and outcome is not _WAIT:
+            if write.turn is not None:
                 self._turn_ended(write.turn, outcome)
         self.tx.trim()
         if self.on_batch is not None:
@@ -205,7 +205,9 @@ class SqliteStore:
         )
 
     def _turn_ended(self, turn: Turn, outcome: Any) -> None:
-        if isinstance(outcome, Exception) and not isinstance(outcome, Refused):
+        if outcome is _WAIT:
+            self.turns.waits(turn)
+        elif isinstance(outcome, Exception) and not isinstance(outcome, Refused):
             self.turns.put_off(turn)
         else:
             self.turns.answered(turn)

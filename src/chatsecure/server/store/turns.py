@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 MOST_REFUSED = 64
-"""As many as a client has under way; one that never asks again is not kept from writing."""
+"""As many as a client has under way; one that never asks again is not kept from writing. Counted
+anew each time the first is tried."""
 
 
 class Turn(NamedTuple):
@@ -35,17 +36,22 @@ class Turns:
 
     def put_off(self, turn: Turn) -> None:
         """This write was not kept; those behind it wait for it."""
-        self._waiting.setdefault(turn.row, _Waiting(turn.id))
+        first = self._waiting.setdefault(turn.row, _Waiting(turn.id))
+        if first.id == turn.id:
+            first.refused = 0
 
     def must_wait(self, turn: Turn) -> bool:
         """Whether another write stands before this one."""
         first = self._waiting.get(turn.row)
-        if first is None or first.id == turn.id:
-            return False
-        first.refused += 1
-        if first.refused > MOST_REFUSED:
-            self._waiting.pop(turn.row, None)
-        return True
+        return first is not None and first.id != turn.id
+
+    def waits(self, turn: Turn) -> None:
+        """This write was told to wait."""
+        first = self._waiting.get(turn.row)
+        if first is not None and first.id != turn.id:
+            first.refused += 1
+            if first.refused > MOST_REFUSED:
+                self._waiting.pop(turn.row, None)
 
     def answered(self, turn: Turn) -> None:
         """This write was kept, or refused for good."""
