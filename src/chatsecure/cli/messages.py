@@ -132,7 +132,7 @@ def file(args: Namespace, output: Output) -> int:
         source = look_at(path)
         for skipped in source.tree.skipped if source.tree is not None else ():
             output.notice(_("left out, no plain file: {path}").format(path=harmless(skipped)))
-    return session.run(_files(args, output, target))
+    return session.run(_files(args, output, target), heavy=True)
 
 
 async def _files(args: Namespace, output: Output, target: str) -> int:
@@ -180,7 +180,7 @@ async def _send_file(
 
 def listen(args: Namespace, output: Output) -> int:
     """`chatsecure listen`."""
-    return session.run(_listen(args, output))
+    return session.run(_listen(args, output), heavy=True)
 
 
 async def _listen(args: Namespace, output: Output) -> int:

@@ -79,9 +79,23 @@ def open_mine(output: Output) -> Profile:
     return open_profile(folder(output), passphrase(output))
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine."""
-    return asyncio.run(work)
+def run(work: Coroutine[Any, Any, T], *, heavy: bool = False) -> T:
+    """Run a command's coroutine.
+
+    Args:
+        heavy: it may move much: on the faster event loop, where that is installed.
+    """
+    with asyncio.Runner(loop_factory=_fast_loop() if heavy else None) as runner:
+        return runner.run(work)
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
 @asynccontextmanager

@@ -76,7 +76,7 @@ class Part:
             for plain in filecipher.decrypt_parts(
                 manifest.key, manifest.blob_id, segment, layout, chunks
             ):
-                data = memoryview(plain)[:left]
+                data = plain[:left]
                 left -= len(data)
                 self._digest.update(data)
                 while data:
@@ -173,7 +173,8 @@ class _Fetching:
         yield from self._written()
         yield self._core.work(self._part.sync)
         self._synced = segments
-        self._files.segments(self._key, segments)
+        if segments < self._layout.segments:
+            self._files.segments(self._key, segments)
 
     def _ask_ahead(self) -> None:
         while self._segment < self._layout.segments and self._under_way < UNDER_WAY_BYTES:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from chatsecure.crypto import filecipher
 from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
@@ -254,8 +254,9 @@ def _upload(
         offset = 0
         while offset < len(cipher):
             yield from window.below(UNDER_WAY_BYTES)
-            data = bytes(cipher[offset : offset + files.part_bytes])
-            put = m.BlobPut(manifest.blob_id, start + offset, data)
+            data = cipher[offset : offset + files.part_bytes]
+            # The encoder takes a view as it takes bytes, and copies it once less.
+            put = m.BlobPut(manifest.blob_id, start + offset, cast("bytes", data))
             window.add(core.ask(put, once=True, bulk=True), len(data))
             offset += len(data)
     yield from window.below(1)

@@ -6,7 +6,7 @@ sent, fetched and checked one by one, and a cut, swapped or foreign one does not
 segment is padded: its length says little about the file's.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -88,18 +88,22 @@ def encrypt_segment(
 
 
 def decrypt_parts(
-    key: bytes, blob_id: bytes, segment: int, layout: Layout, chunks: Iterable[bytes]
-) -> Iterator[bytes]:
-    """One segment's plaintext, padding included, piece by piece as its ciphertext is given.
+    key: bytes, blob_id: bytes, segment: int, layout: Layout, chunks: Sequence[bytes]
+) -> Iterator[memoryview]:
+    """One segment's plaintext, padding included, piece by piece as its ciphertext is given. A
+    piece is good until the next one is asked for.
 
     Raises:
         CannotOpen: it was changed, cut, or belongs elsewhere; what was given before does not count.
     """
     decryptor = Cobblestone256Decryptor(key, _context(blob_id, segment, layout))
+    # One buffer for all: fresh memory for each piece would cost as much as the cipher.
+    buffer = bytearray(max(map(len, chunks), default=0) + 2 * _CHUNK_BYTES)
     try:
         for chunk in chunks:
-            yield decryptor.update(chunk)
-        yield decryptor.finalize()
+            length = decryptor.update_into(chunk, buffer)
+            yield memoryview(buffer)[:length]
+        yield memoryview(decryptor.finalize())
     except (InvalidTag, ValueError):
         raise CannotOpen("a part of the file was changed on its way") from None
 
@@ -112,5 +116,6 @@ def decrypt_segment(
     Raises:
         CannotOpen: it was changed, cut, or belongs elsewhere.
     """
-    plaintext = b"".join(decrypt_parts(key, blob_id, segment, layout, (ciphertext,)))
+    parts = decrypt_parts(key, blob_id, segment, layout, (ciphertext,))
+    plaintext = b"".join(bytes(part) for part in parts)
     return plaintext[: max(0, layout.size - segment * SEGMENT_BYTES)]

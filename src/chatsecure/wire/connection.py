@@ -159,20 +159,23 @@ class Connection:
         """
         self._decoder.feed(data)
         while self.state is not State.CLOSED:
-            frame = self._decoder.next_frame()
-            if frame is None:
+            received = self._decoder.next_read(_decode)
+            if received is None:
                 return
-            message = decode_body(frame.type, frame.body)
-            kind = type(message)
+            kind = type(received.message)
             if kind not in self._accepts[self.state]:
                 raise ProtocolError(f"a {kind.__name__} may not come now ({self.state.value})")
-            if kind in REQUESTS and frame.request == 0:
+            if kind in REQUESTS and received.request == 0:
                 raise MalformedMessage(f"a {kind.__name__} needs a request id")
-            yield Received(frame.request, message)
+            yield received
 
     def send(self, message: Message, request: int = 0) -> bytes:
         """The bytes that carry `message`."""
         return encode_message(message, request)
+
+
+def _decode(type_: int, request: int, body: memoryview) -> Received:
+    return Received(request, decode_body(type_, body))
 
 
 def encode_message(message: Message, request: int = 0) -> bytes:

@@ -623,7 +623,7 @@ def encode_body(message: Message) -> bytes:
     return _ENCODER.encode(message)
 
 
-def decode_body(type_: int, body: bytes) -> Message:
+def decode_body(type_: int, body: bytes | memoryview) -> Message:
     """The message of this type in `body`.
 
     Raises:
