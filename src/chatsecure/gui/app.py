@@ -7,6 +7,7 @@ window is there first; the profile is opened on the client's thread meanwhile.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from .theme import Theme
     from .window import Window
 
+COLLECT_MS = 2000
+COLLECT_ALL = 30
+"""Each so many times all garbage is collected, else the youngest."""
 SMALLEST = (420, 320)
 FIRST_SIZE = (1080, 720)
 
@@ -120,9 +124,20 @@ class App:
     def run(self) -> int:
         """Show the window until the person leaves; gives the exit code."""
         self._end_on_signals()
+        # Only Tk's own thread may free what is Tk's: freed by another, a picture would wait for Tk,
+        # and Tk would end the process. So nobody else collects garbage.
+        gc.disable()
         self.begin()
+        self._collect()
         self.root.mainloop()
         return 0
+
+    def _collect(self, turn: int = 0) -> None:
+        gc.collect(2 if turn % COLLECT_ALL == 0 else 0)
+        if turn == 0:
+            # What is there from the start stays: it need not be looked at again.
+            gc.freeze()
+        self.root.after(COLLECT_MS, self._collect, turn + 1)
 
     def begin(self) -> None:
         """Show the window."""
