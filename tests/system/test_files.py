@@ -162,6 +162,27 @@ def test_a_broken_off_file_goes_on(three: Three, world: World, tmp_path: Path) -
     }
 
 
+@pytest.mark.slow
+def test_files_whose_sender_does_not_go_on_hold_up_no_others(
+    three: Three, world: World, tmp_path: Path
+) -> None:
+    mara, alice, bob = three
+    blobs = world.server.data / "blobs"
+    for number in range(3):
+        path = tmp_path / f"endless-{number}"
+        with path.open("wb") as file:
+            file.truncate(2**30)
+        sending = alice.start("file", "@bob", path)
+        eventually(lambda count=number: len([*blobs.glob("??/*")]) > count, "nothing is sent")
+        sending.end(signal.SIGKILL)
+        sending.process.communicate()
+    path = tmp_path / "other.bin"
+    make_file(path, 2 * 2**20)
+    mara("file", "@bob", path).ok()
+    bob("listen", "--for", "40", timeout=80).ok()
+    assert "other.bin" in [file.name for file in received(bob)]
+
+
 def test_the_server_keeps_no_name_and_no_content(
     three: Three, world: World, tmp_path: Path
 ) -> None:

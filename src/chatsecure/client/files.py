@@ -61,6 +61,8 @@ class Files:
         self._db = core.db
         self._running: dict[Key, Operation[None]] = {}
         self._small: set[Key] = set()
+        self._stalled: set[Key] = set()
+        """Those whose sender does not go on: they hold up no others."""
         self._dropping: set[Key] = set()
         self._told: dict[Key, int] = {}
         self._moved, self._moved_since = 0, core.now()
@@ -200,7 +202,9 @@ class Files:
 
     def _pump_receiving(self) -> None:
         for small in (True, False):
-            running = sum((key in self._small) is small for key in self._running)
+            running = sum(
+                (key in self._small) is small and key not in self._stalled for key in self._running
+            )
             free = (SMALL_AT_ONCE if small else LARGE_AT_ONCE) - running
             for key in self._waiting(small, len(self._running) + free) if free > 0 else ():
                 if key in self._running or free <= 0:
@@ -240,6 +244,7 @@ class Files:
     def _ended(self, key: Key, operation: Operation[None]) -> None:
         self._running.pop(key, None)
         self._small.discard(key)
+        self._stalled.discard(key)
         self._told.pop(key, None)
         error = operation.error
         if error is not None and not isinstance(error, (ChatSecureError, OSError)):
@@ -343,6 +348,16 @@ class Files:
     def _part(self, key: Key) -> Path:
         assert self.downloads is not None
         return self.downloads / f".{key[1].hex()}{PART_SUFFIX}"
+
+    def stalled(self, key: Key) -> None:
+        """Nothing more of a file is there for now."""
+        if key not in self._stalled:
+            self._stalled.add(key)
+            self.pump()
+
+    def goes_on(self, key: Key) -> None:
+        """More of a file has come."""
+        self._stalled.discard(key)
 
     def segments(self, key: Key, count: int) -> None:
         """So many segments of a file are on disk."""

@@ -205,14 +205,18 @@ class _Fetching:
 
     def _answer(self, ticket: Ticket) -> Flow[bytes]:
         while True:
+            old = ticket.done
             try:
                 reply: Any = yield ticket
                 break
             except Refused as error:
                 if error.code is not ErrorCode.NOT_YET:
                     raise
-                yield from pause(self._core, NOT_YET_MS)
+                self._files.stalled(self._key)
+                if not old:
+                    yield from pause(self._core, NOT_YET_MS)
                 ticket = self._core.ask(ticket.message)
+        self._files.goes_on(self._key)
         if (
             not isinstance(reply, m.BlobData)
             or not isinstance(ticket.message, m.BlobGet)
