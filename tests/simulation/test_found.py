@@ -122,6 +122,22 @@ def test_a_small_message_does_not_overtake_a_large_one_for_which_the_disk_has_no
         )
 
 
+def test_whoever_enters_by_a_link_while_being_added_begins_with_the_joining() -> None:
+    # Both begin in one epoch; what came between them was taken for the beginning.
+    holds(
+        (845, "ann", "remove", "#den", "bob"),
+        (7474, "ann", "invite", "#den", 3, 86_400_000),
+        (11877, "ann", "say", "#den", 40),
+        (21226, "cat", "say", "#den", 3),
+        (21515, "cat", "add", "#den", "bob"),
+        (21899, "bob", "enter", 1),
+        (21948, "cat", "say", "#den", 1),
+        (22917, "bob", "add", "#den", "bob"),
+        mood="far",
+        seed=329,
+    )
+
+
 def test_no_member_is_left_behind_by_a_change_that_the_log_s_time_forbids() -> None:
     # One clock an hour ahead withdrew somebody's link as expired; all others ignored that change.
     holds(

@@ -406,7 +406,7 @@ def _bring_through(core: Core, log_id: bytes, append_id: bytes, request: m.Messa
             raise
     match reply:
         case m.Appended(seq=seq):
-            yield from _entered(core, log_id, append_id)
+            yield from _entered(core, log_id, append_id, seq - 1)
             yield Until(lambda: _passed(core, log_id, seq), what="the change was not confirmed")
             if append_id in core.ignored:
                 raise NotPermitted(core.ignored.pop(append_id))
@@ -416,13 +416,15 @@ def _bring_through(core: Core, log_id: bytes, append_id: bytes, request: m.Messa
             raise ProtocolError("the server answered a change with something else")
 
 
-def _entered(core: Core, log_id: bytes, append_id: bytes) -> Flow[None]:
-    """A way in that was prepared is confirmed: follow the log."""
+def _entered(core: Core, log_id: bytes, append_id: bytes, floor: int = 0) -> Flow[None]:
+    """A way in that was prepared is confirmed: follow the log, from what comes after `floor`."""
     row = conversations.get(core.db, log_id)
     if row is None or row.state != conversations.JOINING:
         return
     with core.db.transaction():
-        conversations.update(core.db, log_id, state=conversations.ACTIVE)
+        conversations.update(
+            core.db, log_id, state=conversations.ACTIVE, floor=max(floor, row.floor)
+        )
         core.db.run(
             "DELETE FROM pending_commits WHERE log_id = ? AND append_id = ?", log_id, append_id
         )
