@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .world import World
 
 Fault = Callable[..., None]
+DAY_MS = 86_400_000
 
 
 def cut(world: World, client: ClientNode) -> None:
@@ -90,7 +91,8 @@ def server_disk_full(world: World, _: None, for_ms: int) -> None:
 
 def server_clock_jump(world: World, _: None, by_ms: int) -> None:
     """The server's clock is set."""
-    world.server.offset_ms += by_ms
+    # Further back than certificates allow for, nobody can log in, and is told so.
+    world.server.offset_ms = max(-DAY_MS, min(DAY_MS, world.server.offset_ms + by_ms))
 
 
 FAULTS: dict[str, Fault] = {
