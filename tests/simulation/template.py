@@ -6,7 +6,9 @@ is manager. RSA keys take most of the time it takes, so the same profiles serve 
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -54,6 +56,7 @@ def _key_in_a_file() -> Iterator[None]:
 def template(suite: mls.Suite = mls.Suite.CLASSICAL, people: tuple[str, ...] = PEOPLE) -> Path:
     """The folder of the world to begin from."""
     folder = scratch()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     world = World(folder, -1, suite=suite)
     world.server.start()
     secret = links.make_secret()
