@@ -109,7 +109,9 @@ def safe_filename(name: str) -> str:
     """
     last = re.split(r"[/\\]", name)[-1]
     last = _CONTROLS.sub("", re.sub(r"^[A-Za-z]:", "", last))
-    last = unicodedata.normalize("NFC", harmless(last, lines=False))
+    # Before as well: what stands beside a composed letter is judged otherwise than beside a mark.
+    last = harmless(unicodedata.normalize("NFC", last), lines=False)
+    last = unicodedata.normalize("NFC", last)
     last = re.sub(r'[<>:"|?*\ufffd]', "_", re.sub(r"\s+", " ", last))
     last = _EDGES.sub("", last)
     stem, dot, extension = last.rpartition(".")

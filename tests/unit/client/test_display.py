@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatsecure.client.display import (
@@ -197,6 +197,7 @@ def test_a_saved_name_is_one_plain_part_on_every_system(text: str) -> None:
 
 @more
 @given(names)
+@example("x" * 150 + "a\u0300\u200c")
 def test_a_saved_name_is_saved_under_the_same_name_again(text: str) -> None:
     name = safe_filename(text)
     assert safe_filename(name) == name
