@@ -2,7 +2,8 @@
 .PHONY: help setup demo test simulate bench lint format wheel clean
 
 RUN = .venv/bin
-PYTEST_FLAGS ?= -n 2
+# Some tests wait more than they work: one worker more than processors, and none runs dry.
+PYTEST_FLAGS ?= -n 3 --dist worksteal
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
