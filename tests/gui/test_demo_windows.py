@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -98,28 +97,22 @@ def test_the_windows_stand_beside_each_other_on_the_screen(size: tuple[int, int]
             assert one is other or apart or other[3] <= one[1]
 
 
-def test_a_window_is_of_use_within_a_moment(display: str, tmp_path: Path) -> None:
-    """From the command to a conversation one can write in: the best of a few tries, as other
-    things run beside it; the aim on an idle machine is 0.7 s."""
+def test_a_window_says_when_it_is_of_use_and_ends_when_told(display: str, tmp_path: Path) -> None:
+    """`bench/gui_start.py` measures how soon."""
     from desk import desk
 
     with pytest.MonkeyPatch.context() as patch, desk(tmp_path) as made:
         patch.setenv("CHATSECURE_KEYRING", "off")
         made.meet("mara")
-        best = 60.0
-        for _ in range(3):
-            began = time.monotonic()
-            process = subprocess.Popen(
-                [*COMMAND, "--profile", str(made.profile("mara")), "--json", "gui"],
-                env=environment(), stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            assert process.stdout is not None
-            assert '"ready"' in process.stdout.readline()
-            best = min(best, time.monotonic() - began)
-            process.terminate()
-            process.communicate(timeout=20)
-            assert process.returncode == 0
-    assert best < 2.0
+        process = subprocess.Popen(
+            [*COMMAND, "--profile", str(made.profile("mara")), "--json", "gui"],
+            env=environment(), stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        assert '"ready"' in process.stdout.readline()
+        process.terminate()
+        process.communicate(timeout=20)
+        assert process.returncode == 0
 
 
 def test_a_tk_with_coarse_letters_is_told_what_helps() -> None:

@@ -1,7 +1,5 @@
 """The window's look."""
 
-import statistics
-import time
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +7,7 @@ from tkinter import ttk
 
 import pytest
 
-from chatsecure.gui import pictures
+from chatsecure.gui import pictures, style
 from chatsecure.gui.palette import LIGHT, PAIRS, PALETTES, contrast
 from chatsecure.gui.theme import Theme, system_scale
 
@@ -64,21 +62,14 @@ def test_a_buttons_least_size_is_not_that_of_its_picture(root: tk.Tk) -> None:
     assert 24 <= button.winfo_reqheight() <= 44
 
 
-def test_resizing_a_window_full_of_buttons_is_quick(root: tk.Tk) -> None:
-    Theme(root)
-    for number in range(60):
-        button = ttk.Button(root, text=str(number))
-        button.grid(row=number // 6, column=number % 6, sticky="nsew")
-        root.rowconfigure(number // 6, weight=1)
-        root.columnconfigure(number % 6, weight=1)
-    root.update()
-    times = []
-    for step in range(10):
-        began = time.perf_counter()
-        root.geometry(f"{600 + step * 20}x{500 + step * 10}")
-        root.update()
-        times.append(time.perf_counter() - began)
-    assert statistics.median(times) < 0.15
+def test_boxes_are_drawn_large_so_that_resizing_tiles_little(root: tk.Tk) -> None:
+    """With tiles of 24 pixels resizing took twenty times as long (G6)."""
+    theme = Theme(root)
+    kept: list[tk.PhotoImage] = []
+    boxes = style._Boxes(theme, kept)
+    boxes.box("card", "line", 10)
+    assert (kept[0].width(), kept[0].height()) == (style.BASE_PX, style.BASE_PX)
+    assert style.BASE_PX >= 128
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])
