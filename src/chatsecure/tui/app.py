@@ -4,6 +4,7 @@ What happens is heard in `hearing.py`, what is done with a message in `acts.py`,
 in `entering.py`. All of them run in the client's own event loop.
 """
 
+import shutil
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 from textual import events
 from textual.app import App, ComposeResult
 from textual.containers import Vertical
+from textual.geometry import Size
 from textual.widgets import TextArea
 
 from chatsecure.cli.actions import LOBBY, Chat
@@ -145,6 +147,14 @@ class ChatApp(App[int]):
             self.open(last if last in names else LOBBY if LOBBY in names else names[0])
         self.composer.focus()
         self.run_worker(self.ears.listen(), name="events")
+        if not self.is_headless:
+            self.set_interval(1.0, self._measure)
+
+    def _measure(self) -> None:
+        """Ask for the terminal's size: its signal can come before anybody listens to it."""
+        size = Size(*shutil.get_terminal_size())
+        if size != self.size:
+            self.post_message(events.Resize(size, size))
 
     def on_unmount(self) -> None:
         """What was begun is kept."""
