@@ -21,7 +21,8 @@ PATIENCE_S = 30
 
 def environment(**more: str) -> dict[str, str]:
     """What a command runs in: no keyring, nothing of the tester's own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHATSECURE_")}
+    foreign = ("CHATSECURE_", "COLUMNS", "LINES")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return kept | {"CHATSECURE_KEYRING": "off", "PYTHONUNBUFFERED": "", "TZ": "UTC"} | more
 
 
