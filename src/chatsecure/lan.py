@@ -42,6 +42,13 @@ def available() -> bool:
     return importlib.util.find_spec("zeroconf") is not None
 
 
+def _need_package(what: str) -> None:
+    if not available():
+        raise ChatSecureError(
+            f"{what} needs the package zeroconf", hint="pip install 'chatsecure[lan]'"
+        )
+
+
 def announce(
     addresses: Sequence[str], port: int, certificate_hash: bytes, *, interfaces: Any = None
 ) -> Callable[[], None]:
@@ -54,10 +61,7 @@ def announce(
     Raises:
         ChatSecureError: zeroconf is missing, or the network does not allow it.
     """
-    if not available():
-        raise ChatSecureError(
-            "announcing needs the package zeroconf", hint="pip install 'chatsecure[lan]'"
-        )
+    _need_package("announcing")
     from zeroconf import ServiceInfo
 
     # The name is random: it says nothing, and two servers on one network do not clash.
@@ -98,10 +102,7 @@ def find(
     Raises:
         ChatSecureError: zeroconf is missing, or the network does not allow it.
     """
-    if not available():
-        raise ChatSecureError(
-            "finding servers needs the package zeroconf", hint="pip install 'chatsecure[lan]'"
-        )
+    _need_package("finding servers")
     from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
     names: dict[str, None] = {}

@@ -178,9 +178,13 @@ def qr_text(text: str, *, plain: bool) -> str:
     rows = [[bool(cell) for cell in row] for row in code.matrix_iter(border=1)]
     if plain:
         return "\n".join("".join("  " if cell else "##" for cell in row) for row in rows)
-    if len(rows) % 2:
-        rows.append([True] * len(rows[0]))
-    signs = {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}
+    return half_blocks([[not cell for cell in row] for row in rows])
+
+
+def half_blocks(ink: list[list[bool]]) -> str:
+    """Cells drawn by half blocks, two in a row's height; True is ink."""
+    rows = [*ink, [False] * len(ink[0])] if len(ink) % 2 else ink
+    signs = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
     return "\n".join(
         "".join(signs[pair] for pair in zip(upper, lower, strict=True))
         for upper, lower in zip(rows[::2], rows[1::2], strict=True)

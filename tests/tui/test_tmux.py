@@ -108,6 +108,14 @@ def test_two_chat_on_a_wide_and_on_a_narrow_screen(tmux: Tmux) -> None:
     tmux.until("alice", lambda text: "Rooms" not in text and "only for you" in text, "not folded")
 
 
+def test_a_shells_idea_of_the_size_is_not_taken_for_the_terminals(tmux: Tmux) -> None:
+    tmux.open("alice", 120, 30)
+    tmux("set-environment", "-g", "COLUMNS", "110")
+    tmux("set-environment", "-g", "LINES", "30")
+    tmux.open("bob", 48, 20)
+    assert "Rooms" not in tmux.sees("bob", "everyone there")
+
+
 def test_the_mouse_chooses_conversations_and_scrolls(tmux: Tmux) -> None:
     alice = Person("alice", tmux.folder / "person-alice")
     alice("room", "create", "#class").ok()

@@ -12,10 +12,8 @@ from hashlib import sha256
 from chatsecure import lan
 from chatsecure.wire.errors import ChatSecureError
 
+from . import settings
 from .profile.database import Database
-
-SETTING = "setting find_server"
-"""`auto`: for private addresses; `yes`: for any; `no`."""
 
 
 class Whereabouts:
@@ -28,7 +26,7 @@ class Whereabouts:
 
     def may_look(self) -> bool:
         """Whether asking the network is possible and wanted."""
-        wanted = str(self._db.get(SETTING) or "auto")
+        wanted = settings.value(self._db, "find_server")
         asked = wanted == "yes" or (wanted == "auto" and _is_private(self.address[0]))
         return asked and lan.available()
 

@@ -4,8 +4,6 @@ What happens is heard in `hearing.py`, what is done with a message in `acts.py`,
 in `entering.py`. All of them run in the client's own event loop.
 """
 
-import os
-import shutil
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -14,7 +12,6 @@ from typing import Any, ClassVar
 from textual import events
 from textual.app import App, ComposeResult
 from textual.containers import Vertical
-from textual.geometry import Size
 from textual.widgets import TextArea
 
 from chatsecure.cli.actions import LOBBY, Chat
@@ -148,18 +145,6 @@ class ChatApp(App[int]):
             self.open(last if last in names else LOBBY if LOBBY in names else names[0])
         self.composer.focus()
         self.run_worker(self.ears.listen(), name="events")
-        if not self.is_headless:
-            self._measure()
-            self.set_interval(1.0, self._measure)
-
-    def _measure(self) -> None:
-        """Ask for the terminal's size: its signal can come before anybody listens to it."""
-        # A shell's own idea of the size, in the environment, grows old when the window changes.
-        for name in ("COLUMNS", "LINES"):
-            os.environ.pop(name, None)
-        size = Size(*shutil.get_terminal_size())
-        if size != self.size:
-            self.post_message(events.Resize(size, size))
 
     def on_unmount(self) -> None:
         """What was begun is kept."""

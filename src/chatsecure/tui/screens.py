@@ -21,6 +21,7 @@ from chatsecure.cli.slash import COMMANDS
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.history import HistoryLine
 from chatsecure.client.lines import Verification
+from chatsecure.links import half_blocks
 from chatsecure.words import _
 
 from .keys import Bound, help_rows
@@ -385,14 +386,8 @@ def qr(text: str) -> str:
     """A QR code of half blocks, two modules in a row's height; dark on light by its colours."""
     import segno
 
-    rows = [list(row) for row in segno.make(text, error="m", micro=False).matrix_iter(border=2)]
-    if len(rows) % 2:
-        rows.append([0] * len(rows[0]))
-    signs = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
-    return "\n".join(
-        "".join(signs[bool(a), bool(b)] for a, b in zip(upper, lower, strict=True))
-        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
-    )
+    rows = segno.make(text, error="m", micro=False).matrix_iter(border=2)
+    return half_blocks([[bool(cell) for cell in row] for row in rows])
 
 
 class Line(ModalScreen[str | None]):

@@ -31,6 +31,9 @@ def tui(args: Namespace, output: Output) -> int:
         raise Usage(
             _("the terminal client needs a terminal"), hint=_("chatsecure cli works in a pipe")
         )
+    # A shell's own idea of the size would be taken for the terminal's, also after a change.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
     return session.run(_run(output, following=args.follow))
 
 
