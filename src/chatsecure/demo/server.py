@@ -7,12 +7,11 @@ must know, so that a search that finds nothing is known to work.
 import contextlib
 import json
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatsecure.cli import child
 from chatsecure.cli.output import Output
 from chatsecure.wire.errors import Unreachable
 
@@ -34,28 +33,18 @@ class Server:
 @contextlib.contextmanager
 def running_server(data: Path, log: Path) -> Iterator[Server]:
     """Start a server as anybody would, and end it."""
-    command = [sys.executable, "-m", "chatsecure", "serve", "--json", "--no-input"]
-    command += ["--data", str(data), "--listen", "127.0.0.1:0"]
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL
-        )
+    process = child.begin(data, log, "--listen", "127.0.0.1:0")
     try:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline() or "{}")
         link = json.loads(process.stdout.readline() or "{}")
         if ready.get("event") != "ready" or "link" not in link:
-            said = log.read_text("utf-8", "replace").strip().splitlines()
-            raise Unreachable("the server did not start" + (f": {said[-1]}" if said else ""))
+            said = child.last_words(log)
+            raise Unreachable("the server did not start" + (f": {said}" if said else ""))
         address = f"{ready['host']}:{ready['port']}"
         yield Server(process.pid, address, link["link"], data, log)
     finally:
-        process.terminate()
-        try:
-            process.wait(START_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        child.end(process, START_TIMEOUT_S)
         if process.stdout is not None:
             process.stdout.close()
 

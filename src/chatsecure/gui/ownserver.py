@@ -4,11 +4,11 @@ import contextlib
 import json
 import queue
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import IO, Any
 
+from chatsecure.cli import child
 from chatsecure.wire.errors import ChatSecureError, Unreachable
 from chatsecure.words import _
 
@@ -39,14 +39,8 @@ class OwnServer:
             Unreachable: it did not start; with what it said.
         """
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        command = [sys.executable, "-m", "chatsecure", "serve", "--json", "--no-input"]
-        command += ["--data", str(self.data), *ARGUMENTS]
         log = self.data / "window.log"
-        with log.open("wb") as errors:
-            process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL
-            )
-        self._process = process
+        self._process = process = child.begin(self.data, log, *ARGUMENTS)
         assert process.stdout is not None
         said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(
@@ -55,8 +49,7 @@ class OwnServer:
         ready = _event(said.get())
         if ready.get("event") != "ready":
             self.stop()
-            words = log.read_text("utf-8", "replace").strip().splitlines()
-            reason = words[-1].removeprefix("chatsecure: ") if words else _("it said nothing")
+            reason = child.last_words(log).removeprefix("chatsecure: ") or _("it said nothing")
             raise Unreachable(_("The server did not start: {why}").format(why=reason))
         _running.append(self)
         try:
@@ -67,14 +60,8 @@ class OwnServer:
     def stop(self) -> None:
         """End it."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            child.end(process, STOP_TIMEOUT_S)
 
 
 def _read(stdout: IO[bytes], said: "queue.SimpleQueue[bytes]") -> None:
