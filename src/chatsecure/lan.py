@@ -14,6 +14,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,9 @@ SERVICE = "_chatsecure._tcp.local."
 FIND_S = 2.0
 MAX_FOUND = 64
 """Announcements are anybody's to make; more than these are not looked at."""
+MAX_PROOFS = 8
+ASK_MS = 200
+"""How long one announcement may keep us waiting for its address."""
 _FINGERPRINT = b"fp"
 
 
@@ -90,50 +94,80 @@ def announce(
 
 
 def find(
-    seconds: float = FIND_S, fingerprint: bytes | None = None, *, interfaces: Any = None
+    seconds: float = FIND_S,
+    fingerprint: bytes | None = None,
+    *,
+    proof: Callable[[Found], bool] | None = None,
+    interfaces: Any = None,
 ) -> list[Found]:
     """Look for servers; blocks.
 
     Args:
         seconds: how long to listen for answers.
         fingerprint: look for this one only, and come back as soon as it is found.
+        proof: asked about each server with that fingerprint, in a thread of its own: anybody can
+            announce anything. Only what passes is found; the first that passes ends the search.
         interfaces: where to look, for zeroconf; all by default.
 
     Raises:
         ChatSecureError: zeroconf is missing, or the network does not allow it.
     """
     _need_package("finding servers")
-    from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
+    from zeroconf import ServiceBrowser, ServiceStateChange
 
     names: dict[str, None] = {}
 
-    class Listener(ServiceListener):
-        def add_service(self, _zc: Zeroconf, _type: str, name: str) -> None:
-            if len(names) < MAX_FOUND:
-                names[name] = None
-
-        def update_service(self, zc: Zeroconf, type_: str, name: str) -> None:
-            self.add_service(zc, type_, name)
-
-        def remove_service(self, _zc: Zeroconf, _type: str, name: str) -> None:
+    def announced(name: str, state_change: ServiceStateChange, **_others: Any) -> None:
+        if state_change is ServiceStateChange.Removed:
             names.pop(name, None)
+        elif len(names) < MAX_FOUND:
+            names[name] = None
 
     zeroconf = _open(interfaces)
     found: dict[str, list[Found]] = {}
+    proofs: dict[Found, Future[bool]] = {}
+    pool = ThreadPoolExecutor(MAX_PROOFS, thread_name_prefix="proof")
+
+    def taken() -> list[Found]:
+        every = dict.fromkeys(one for many in found.values() for one in many)
+        fitting = [one for one in every if fingerprint in (None, one.fingerprint)]
+        if proof is None:
+            return fitting
+        for one in fitting[:MAX_FOUND]:
+            if one not in proofs:
+                proofs[one] = pool.submit(proof, one)
+        return [one for one, passed in proofs.items() if passed.done() and passed.result()]
+
     try:
-        ServiceBrowser(zeroconf, SERVICE, listener=Listener())
+        ServiceBrowser(zeroconf, SERVICE, handlers=[announced])
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            for name in [name for name in names if name not in found]:
-                info = zeroconf.get_service_info(SERVICE, name, timeout=int(left * 1000) or 1)
-                found[name] = [] if info is None else list(_servers(info))
-            if any(one.fingerprint == fingerprint for many in found.values() for one in many):
+            _resolve(zeroconf, [name for name in list(names) if name not in found], found, left)
+            if fingerprint is not None and taken():
                 break
             time.sleep(min(0.05, left))
+        return taken()
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
         zeroconf.close()
-    every = dict.fromkeys(one for many in found.values() for one in many)
-    return [one for one in every if fingerprint in (None, one.fingerprint)]
+
+
+def _resolve(zeroconf: Any, new: list[str], found: dict[str, list[Found]], left_s: float) -> None:
+    """Take what is known of new names; ask for one that is not. A name that never answers must
+    not keep others from being found."""
+    from zeroconf import ServiceInfo
+
+    silent: list[ServiceInfo] = []
+    for name in new:
+        info = ServiceInfo(SERVICE, name)
+        if info.load_from_cache(zeroconf):
+            found[name] = list(_servers(info))
+        else:
+            silent.append(info)
+    if silent:
+        info = secrets.choice(silent)
+        if info.request(zeroconf, min(left_s * 1000, ASK_MS)):
+            found[info.name] = list(_servers(info))
 
 
 def _servers(info: Any) -> list[Found]:

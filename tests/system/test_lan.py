@@ -1,5 +1,6 @@
 """A server that announces itself is found by its fingerprint, and nothing else is told."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from chatsecure import lan
 from chatsecure.client.client import Client
 from chatsecure.client.joining import join
+from chatsecure.client.whereabouts import locate
 from chatsecure.wire.errors import ChatSecureError, Unreachable
 
 from .conftest import start_server
@@ -74,11 +76,21 @@ async def test_a_client_finds_its_server_at_another_address(
 ) -> None:
     monkeypatch.setenv("CHATSECURE_KEYRING", "off")
     server = start_server(tmp_path / "server")
+    print_ = lan_fingerprint(server.link)
     profile = await join(tmp_path / "mara", server.link, "mara")
     assert server.stop() == 0
-    moved = start_server(tmp_path / "server", "events", "127.0.0.1:0", "--announce", owner=False)
-    impostor = lan.announce(["127.0.0.1"], 9, lan_fingerprint(server.link) + bytes(12))
+    # First there are only liars: nobody at the address, and a server with another certificate.
+    other = start_server(tmp_path / "other")
+    liars = [
+        lan.announce(["127.0.0.1"], 9, print_ + bytes(12)),
+        lan.announce(["127.0.0.1"], other.port, print_ + bytes(12)),
+    ]
+    moved = None
     try:
+        assert await asyncio.to_thread(locate, print_, 1.0) is None
+        moved = start_server(
+            tmp_path / "server", "events", "127.0.0.1:0", "--announce", owner=False
+        )
         assert moved.port != server.port
         # An address of the loopback is not looked for unless that is wanted.
         async with Client(profile) as client:
@@ -86,9 +98,11 @@ async def test_a_client_finds_its_server_at_another_address(
                 await client.ready(20)
         client.setting("find_server", "yes")
         async with Client(profile) as client:
-            await client.ready(30, patient=True)
+            await client.ready(60, patient=True)
             assert client.server == moved.address
     finally:
-        impostor()
-        assert moved.stop() == 0
+        for stop in liars:
+            stop()
+        for one in (other, moved):
+            assert one is None or one.stop() == 0
         profile.close()

@@ -17,6 +17,8 @@ UNSENT_BYTES = 256 * 1024
 """How much may wait in the system's own buffer, where nothing can overtake anything."""
 UNSENT_OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 CLOSE_S = 1.0
+SERVER_NAME = "chatsecure.invalid"
+"""Said in TLS: servers have no names, and where they are is nobody's business."""
 
 
 def tls_context() -> ssl.SSLContext:
@@ -146,7 +148,7 @@ async def connect(host: str, port: int, next_part: Callable[[], bytes], timeout:
             host,
             port,
             ssl=tls_context(),
-            server_hostname="chatsecure.invalid",
+            server_hostname=SERVER_NAME,
             ssl_handshake_timeout=timeout,
         )
     return line

@@ -154,19 +154,12 @@ class Driver:
 
     async def _connect_somewhere(self) -> Line:
         """Connect where the server was, or where this network says it is now."""
-        known = self._where.address
         try:
             return await self._connect()
         except (OSError, TimeoutError):
             if not self._where.may_look() or not await asyncio.to_thread(self._where.look):
                 raise
-            with contextlib.suppress(OSError, TimeoutError):
-                line = await self._connect()
-                if self._where.proves(line.certificate()):
-                    return line
-                await line.close()
-            self._where.address = known
-            raise
+            return await self._connect()
 
     async def _connect(self) -> Line:
         host, port = self._where.address

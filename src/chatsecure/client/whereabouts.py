@@ -2,18 +2,24 @@
 
 A server on a laptop has another address in another network. Where it does not answer and its
 address was a private one, the network is asked for the server with the pinned fingerprint
-(`chatsecure.lan`); TLS then proves that it is the one. Knows no connection and no chat.
+(`chatsecure.lan`); its certificate proves that it is the one. Knows nothing of chat.
 """
 
 import ipaddress
+import socket
 from contextlib import suppress
 from hashlib import sha256
 
 from chatsecure import lan
+from chatsecure.links import FINGERPRINT_BYTES
 from chatsecure.wire.errors import ChatSecureError
 
 from . import settings
+from .connection import SERVER_NAME, tls_context
 from .profile.database import Database
+
+PROOF_S = 2.0
+"""How long an announced server may take to show its certificate."""
 
 
 class Whereabouts:
@@ -31,20 +37,14 @@ class Whereabouts:
         return asked and lan.available()
 
     def look(self) -> bool:
-        """Ask the network; blocks up to `lan.FIND_S` seconds. Gives whether there is another
-        address to try."""
+        """Ask the network; blocks up to `lan.FIND_S` seconds. Gives whether it was found, at
+        another address than before."""
         with suppress(ChatSecureError):
-            for found in lan.find(fingerprint=self._fingerprint):
-                if (found.host, found.port) != self.address:
-                    self.address = (found.host, found.port)
-                    return True
+            there = locate(self._fingerprint)
+            if there is not None and (there.host, there.port) != self.address:
+                self.address = (there.host, there.port)
+                return True
         return False
-
-    def proves(self, certificate: bytes) -> bool:
-        """Whether a server with this certificate (DER) is ours: announcements can be anybody's."""
-        return bool(self._fingerprint) and sha256(certificate).digest().startswith(
-            self._fingerprint
-        )
 
     def keep(self) -> None:
         """The server answered here: remember it for the next time."""
@@ -52,6 +52,34 @@ class Whereabouts:
             with self._db.transaction():
                 self._db.put("server_host", self.address[0])
                 self._db.put("server_port", self.address[1])
+
+
+def locate(fingerprint: bytes, seconds: float = lan.FIND_S) -> lan.Found | None:
+    """The server with this fingerprint on this network, proved by its certificate; blocks.
+
+    Args:
+        fingerprint: the beginning of the SHA-256 of its certificate, as links have it.
+        seconds: how long to look at most.
+
+    Raises:
+        ChatSecureError: this machine or this network does not allow to look.
+    """
+    if len(fingerprint) != FINGERPRINT_BYTES:
+        return None
+    found = lan.find(seconds, fingerprint, proof=_proves)
+    return found[0] if found else None
+
+
+def _proves(found: lan.Found) -> bool:
+    """Whether there is a server with the announced certificate: announcements can be anybody's."""
+    with (
+        suppress(OSError),
+        socket.create_connection((found.host, found.port), PROOF_S) as line,
+        tls_context().wrap_socket(line, server_hostname=SERVER_NAME) as tls,
+    ):
+        certificate = tls.getpeercert(binary_form=True) or b""
+        return sha256(certificate).digest().startswith(found.fingerprint)
+    return False
 
 
 def _is_private(host: str) -> bool:

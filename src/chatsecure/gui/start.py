@@ -212,18 +212,17 @@ class Start(Page):
             button.destroy()
             self._wait(_("Looking for the server on this network…"))
 
-            async def work() -> list[lan.Found]:
+            async def work() -> lan.Found | None:
                 import asyncio
 
-                return await asyncio.to_thread(
-                    lan.find, lan.FIND_S, parsed.fingerprint[: links.FINGERPRINT_BYTES]
-                )
+                from chatsecure.client.whereabouts import locate
 
-            def done(found: list[lan.Found]) -> None:
-                if not found:
+                return await asyncio.to_thread(locate, parsed.fingerprint)
+
+            def done(there: lan.Found | None) -> None:
+                if there is None:
                     self._wrong(Unreachable(_("It is not on this network.")))
                     return
-                there = found[0]
                 again = links.format_link(there.host, there.port, parsed.fingerprint, parsed.secret)
                 self._join(again, name)
 
