@@ -14,16 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from chatsecure.wire.errors import ChatSecureError, NotInTime, Unreachable
 
+from .backoff import pause
 from .connection import Line, connect
 from .core import Core
 from .events import ConnectionEvent, stamp
 from .flow import Flow, T
 from .profile.database import ProfileMoved
-from .whereabouts import Whereabouts
+from .whereabouts import Whereabouts, is_near
 
 CONNECT_TIMEOUT_S = 10.0
-BACKOFF_FIRST_S = 0.5
-BACKOFF_MOST_S = 20.0
 WORKERS = 4
 """Threads for disks and ciphers; those of one file follow each other."""
 NEIGHBOUR_POLL_S = 0.25
@@ -99,7 +98,7 @@ class Driver:
     # --- the connection -----------------------------------------------------------------------
 
     async def _run(self) -> None:
-        delay = BACKOFF_FIRST_S
+        left = time.monotonic()
         while True:
             was_online = await self._connection()
             if self._core.fatal is not None:
@@ -110,9 +109,10 @@ class Driver:
                 )
                 self.turn()
                 return
-            delay = BACKOFF_FIRST_S if was_online else min(delay * 2, BACKOFF_MOST_S)
-            # Jitter: clients of a server that restarts do not come back all at once.
-            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311
+            if was_online:
+                left = time.monotonic()
+            away_s, near = time.monotonic() - left, is_near(self._where.address[0])
+            await asyncio.sleep(pause(away_s, near=near, chance=random.random()))  # noqa: S311
 
     async def _connection(self) -> bool:
         """One connection, from the first try to its end. Gives whether it came to log-in."""

@@ -88,3 +88,11 @@ def _is_private(host: str) -> bool:
     except ValueError:
         return host.endswith(".local")
     return address.is_private and not address.is_loopback
+
+
+def is_near(host: str) -> bool:
+    """Whether this is an address of this computer or of the network it is in."""
+    with suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return True
+    return host == "localhost" or _is_private(host)
