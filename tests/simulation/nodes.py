@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chatsecure.client.backoff import pause
 from chatsecure.client.core import Core as ClientCore
 from chatsecure.client.core import Options
-from chatsecure.client.driver import BACKOFF_FIRST_S, BACKOFF_MOST_S
 from chatsecure.client.events import ConnectionEvent, Event, stamp
 from chatsecure.client.profile import keys
 from chatsecure.client.profile.database import Database
@@ -192,7 +192,8 @@ class ClientNode:
         self.key = keys.get_key(folder, lambda: None)
         self._rng = world.rng("client", name)
         self._links = 0
-        self._delay = BACKOFF_FIRST_S
+        self._left = 0
+        """When it was last online."""
         self._timer = 0
         self._entered = False
 
@@ -204,6 +205,7 @@ class ClientNode:
             return
         self.life += 1
         self.up = True
+        self._left = self.world.time
         self.db = DoomedDatabase(self.folder / "profile.db", self.key)
         world = self.world
         self.core = ClientCore(
@@ -271,9 +273,11 @@ class ClientNode:
             event = ConnectionEvent(at=stamp(self.core.now()), state="refused", reason=str(fatal))
             self.enter(lambda: self.core.emit(event))
             return
-        first, most = BACKOFF_FIRST_S, BACKOFF_MOST_S
-        self._delay = first if was_online else min(self._delay * 2, most)
-        self.after(int(self._delay * 1000 * self._rng.uniform(0.5, 1.0)), self._connect)
+        if was_online:
+            self._left = self.world.time
+        away_s = (self.world.time - self._left) / 1000
+        wait_s = pause(away_s, near=False, chance=self._rng.random())
+        self.after(int(wait_s * 1000), self._connect)
 
     # --- turns --------------------------------------------------------------------------------
 
