@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from chatsecure.cli import main as entry
+from chatsecure.cli.commands import COMMANDS
 from chatsecure.cli.durations import parse_duration
 from chatsecure.cli.output import ClosedPipe
-from chatsecure.cli.parser import COMMANDS, build
+from chatsecure.cli.parser import build
 from chatsecure.wire.errors import NotFound, Usage
 
 HEAVY = ("cryptography", "msgspec", "asyncio", "ssl", "sqlite3", "keyring", "prompt_toolkit")

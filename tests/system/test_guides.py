@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from chatsecure.cli.parser import COMMANDS
+from chatsecure.cli.commands import COMMANDS
 
 from .conftest import Person, Server, World, command, environment, start_server
 

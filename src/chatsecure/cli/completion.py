@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from chatsecure.client.profile.folder import exists
 
 from . import session
+from .commands import COMMANDS
+from .commands.command import Command
 from .output import Output
-from .parser import COMMANDS, Command, Parser, add_common
+from .parser import Parser, add_common
 
 
 @dataclass(frozen=True, slots=True)
