@@ -19,14 +19,15 @@ Three = tuple[Person, Person, Person]
 DAY_S = 86_400
 
 
+@pytest.mark.parametrize("rounds", [6, pytest.param(120, marks=pytest.mark.slow)])
 async def test_through_cut_stalled_slow_and_lying_lines_everything_arrives_once_in_order(
-    three: Three, server: Server
+    three: Three, server: Server, rounds: int
 ) -> None:
     with Proxy(0, server.port, seed=2) as proxy:
         for folder in folders(server):
             goes_to(folder, proxy.port)
         storm = Storm(folders(server))
-        outcome = await storm.run(lambda storm: troubles(proxy, storm, 6, 2))
+        outcome = await storm.run(lambda storm: troubles(proxy, storm, rounds, 2))
     assert outcome.clean, outcome
     assert proxy.corrupted >= 3
 
