@@ -140,14 +140,14 @@ class Observer:
         """A client has started."""
         core = client.core
         self.names[core.me.device_id] = client.name
-        send = core._send_ticket
+        send = core.requests._send_ticket
 
         def watched(ticket: Ticket) -> None:
             if isinstance(ticket.message, m.Append):
                 self._leaves(client, ticket.message)
             send(ticket)
 
-        core._send_ticket = watched  # type: ignore[method-assign]
+        core.requests._send_ticket = watched  # type: ignore[method-assign]
 
     def _leaves(self, client: ClientNode, append: m.Append) -> None:
         """Ciphertext leaves a device: it must be kept before, so that nothing else is ever sent

@@ -50,7 +50,7 @@ class Driver:
     def __init__(self, core: Core, where: Whereabouts) -> None:
         self._core = core
         self._where = where
-        core.two_lanes = True
+        core.requests.two_lanes = True
         self._line: Line | None = None
         self._task: asyncio.Task[None] | None = None
         self._neighbour: asyncio.Task[None] | None = None

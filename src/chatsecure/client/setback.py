@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from chatsecure.wire import messages as m
 from chatsecure.wire.chain import chain_next
 
-from . import conversations, stale
+from . import conversations, keypackages, stale
 from .events import GapEvent, stamp
 from .inbound import FILE, TEXT
 
@@ -123,7 +123,7 @@ def _inbox_too(core: Core) -> None:
     db.put("inbox_read_before", cursor)
     db.put("inbox_cursor", 0)
     db.put("replace_key_packages", 1)
-    core.stock_key_packages(0)
+    keypackages.stock(core, 0)
     core.defer(lambda: core.subscribe(core.me.device_id, 0))
 
 

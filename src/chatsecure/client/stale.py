@@ -20,7 +20,7 @@ from chatsecure.crypto.identity import sign_with_device
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ChatSecureError, ErrorCode, Refused
 
-from . import conversations
+from . import conversations, keypackages
 from .content import rejoin_statement
 from .events import GapEvent, stamp
 from .flow import Flow, Ticket, Until
@@ -113,7 +113,7 @@ def _go_on(core: Core) -> None:
     """It was noticed in the middle of a session."""
     take_over(core)
     with core.db.transaction():
-        core.stock_key_packages(0)
+        keypackages.stock(core, 0)
     came_online(core)
 
 
@@ -151,7 +151,7 @@ def take_over(core: Core) -> None:
                     core.db.put("take_over", 0)
         core.defer(lambda: heal(core))
 
-    core.internal(m.TakeOver(asked), done)
+    core.requests.internal(m.TakeOver(asked), done)
 
 
 def came_online(core: Core) -> None:
