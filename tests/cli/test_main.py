@@ -1,6 +1,7 @@
 """The command line without a server: help, usage, errors, exit codes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -276,3 +277,25 @@ def test_a_closed_pipe_is_quiet() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "0 b''"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="streams are closed by a shell")
+@pytest.mark.parametrize(
+    ("closed", "words", "code", "said"),
+    [
+        (">&-", "where", 0, ""),
+        ("<&-", "where", 0, ""),
+        ("<&- >&- 2>&-", "where", 0, ""),
+        ("<&-", "send @bob -", 2, "the text is empty"),
+        ("<&-", "join", 2, "which link?"),
+    ],
+)
+def test_streams_that_are_closed_are_no_accident(
+    closed: str, words: str, code: int, said: str
+) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m chatsecure {words} {closed}', sys.executable],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert len(done.stderr.splitlines()) <= 1

@@ -118,6 +118,10 @@ def test_a_second_link_leads_to_more_rooms(world: World, tmp_path: Path) -> None
     mara.send("#physics", "welcome")
     assert bob.texts() == ["welcome"]
     assert bob("join", link, "--name", "robert").code == 2
+    used = mara("invite", "#physics").ok().out.strip()
+    world.join("carol", used)
+    done = bob("room", "leave", "#physics").ok() and bob("join", used)
+    assert done.code == 4, done.err
 
 
 def test_the_profile_is_private_and_can_be_locked(world: World, tmp_path: Path) -> None:

@@ -104,9 +104,13 @@ def test_the_operator(world: World, tmp_path: Path) -> None:
     assert {user["name"] for user in run("admin", "--data", data, "users", "--json").ok().records} \
         == {"mara", "bob"}  # fmt: skip
     assert "bob" in run("admin", "users", "--data", data).ok().out
-    run("admin", "--data", data, "ban", "bob").ok()
+    assert run("admin", "--data", data, "ban", "bob").ok().err == "bob is shut out\n"
     assert bob("users").code == 4
-    run("admin", "--data", data, "unban", "bob").ok()
+    done = bob("listen", "--json")
+    assert done.code == 4
+    assert (done.records[0]["type"], done.records[0]["state"]) == ("connection", "refused")
+    assert done.records[1]["code"] == 4
+    assert run("admin", "--data", data, "unban", "bob").ok().err == "bob may come in again\n"
     bob("users").ok()
     assert run("admin", "--data", data, "ban", "nobody").code == 5
     link = run("admin", "--data", data, "token", "--uses", "2", "--expires", "1d").ok().out.strip()

@@ -76,6 +76,22 @@ def test_an_absent_user_gets_everything_once_in_order(three: Three) -> None:
     assert bob.texts() == ["one more"]
 
 
+def test_what_came_while_away_is_told_in_the_order_in_which_it_was_said(three: Three) -> None:
+    mara, alice, bob = three
+    bob.listen("--for", "1.5")
+    said = []
+    for number in range(3):
+        for sender, target in ((alice, "#lobby"), (mara, "@bob"), (alice, "@bob")):
+            said.append(f"{number} {target} by {sender.name}")
+            sender.send(target, said[-1])
+    done = bob("listen", "--json", "--count", "4", "--for", "10").ok()
+    first = [event["text"] for event in done.records if event["type"] == "message"]
+    assert first + bob.texts() == said
+    assert bob.texts() == []
+    mara.send("@bob", "live")
+    assert bob.texts() == ["live"]
+
+
 def test_events_are_given_once_across_listens_with_count(three: Three) -> None:
     _, alice, bob = three
     bob.listen("--for", "1.5")
@@ -148,7 +164,10 @@ def test_a_message_waits_for_the_server(three: Three, world: World) -> None:
     done = alice("send", "@bob", "while it is down")
     assert done.code == 3
     assert "queued" in done.err
-    assert bob("listen", "--json", "--for", "1").code == 3
+    done = bob("listen", "--json", "--for", "1")
+    assert done.code == 3
+    assert [record.get("type") or record["code"] for record in done.records] == ["connection", 3]
+    assert done.records[0]["state"] == "offline"
     world.server.restart()
     alice.send("@bob", "after")
     assert bob.texts() == ["while it is down", "after"]

@@ -72,7 +72,7 @@ class Bot:
         downloads: Path | str | None = None,
         passphrase: Callable[[], str | None] | None = None,
     ) -> None:
-        self._folder = Path(profile) if profile is not None else default_folder()
+        self._folder = (Path(profile) if profile is not None else default_folder()).absolute()
         self._rooms = rooms
         self._mention = mention
         self._downloads = Path(downloads) if downloads is not None else None

@@ -292,6 +292,9 @@ def history_record(line: HistoryLine) -> dict[str, object]:
     return record | {
         "private": line.conversation.startswith("@"),
         "mine": line.mine,
+        "reply_to": line.reply_to,
+        "mentions": list(line.mentions),
+        "reactions": line.reactions or {},
         "state": line.state,
         "edited": line.edited,
         "action": line.action,

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from chatsecure.wire.errors import ChatSecureError, Usage
 
-from .output import ClosedPipe, Options, Output, silence_stdout, use_utf8
+from .output import ClosedPipe, Options, Output, open_missing, silence_stdout, use_utf8
 
 INTERRUPTED = 130
 
@@ -23,6 +23,7 @@ Handler = Callable[[Namespace, Output], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; gives the exit code."""
+    open_missing()
     use_utf8()
     arguments = list(sys.argv[1:] if argv is None else argv)
     # Until they are parsed, errors must be told the way they ask for.

@@ -18,11 +18,19 @@ from chatsecure.client.events import (
     FileEvent,
     is_momentary,
     stamp,
-    to_json,
+    to_record,
 )
 from chatsecure.client.files_send import look_at
 from chatsecure.client.history import HistoryLine
-from chatsecure.wire.errors import ChatSecureError, NotFound, NotInTime, Unreachable, Usage
+from chatsecure.wire.errors import (
+    ChatSecureError,
+    NotFound,
+    NotInTime,
+    Refused,
+    Unreachable,
+    Usage,
+    WrongIdentity,
+)
 from chatsecure.wire.messages import MAX_TEXT_BYTES
 from chatsecure.words import _, _n
 
@@ -112,8 +120,9 @@ async def _waited(
     try:
         await client.wait(id_, state, _left(deadline))
     except NotInTime as error:
-        _sent(output, id_, target, client.delivery(id_).state)
-        hint = "" if client.delivery(id_).state == "stored" else _(LATER)
+        reached = client.delivery(id_).state
+        _sent(output, id_, target, reached)
+        hint = _("the server has it and hands it over") if reached == "stored" else _(LATER)
         raise NotInTime(str(error), hint=error.hint or hint) from None
     _sent(output, id_, target, state)
 
@@ -211,7 +220,13 @@ async def _listen(args: Namespace, output: Output) -> int:
 
 async def _print_for(client: Client, args: Namespace, output: Output) -> None:
     """Print what comes, for as long as was asked: that counts from the first line."""
-    await client.ready(None if args.for_ is None else session.CONNECT_TIMEOUT_S + args.for_)
+    try:
+        await client.ready(None if args.for_ is None else session.CONNECT_TIMEOUT_S + args.for_)
+    except (Unreachable, NotInTime, Refused, WrongIdentity) as error:
+        # The first line tells of the connection, also where there is none.
+        lost = "offline" if isinstance(error, Unreachable | NotInTime) else "refused"
+        _print_event(_connection(lost, str(error)), client.name, output)
+        raise
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(args.for_):
             await _print_events(client, args, output)
@@ -219,7 +234,7 @@ async def _print_for(client: Client, args: Namespace, output: Output) -> None:
 
 async def _print_events(client: Client, args: Namespace, output: Output) -> None:
     """Print what comes. The first line tells of the connection, whatever waits from before."""
-    state = ConnectionEvent(at=stamp(time.time_ns() // 1_000_000), state="online")
+    state = _connection("online")
     _print_event(state, client.name, output)
     printed = 0
     async for event in (events := client.events()):
@@ -235,6 +250,10 @@ async def _print_events(client: Client, args: Namespace, output: Output) -> None
             return
 
 
+def _connection(state: str, reason: str | None = None) -> ConnectionEvent:
+    return ConnectionEvent(at=stamp(time.time_ns() // 1_000_000), state=state, reason=reason)
+
+
 async def _take(events: AsyncIterator[Event]) -> None:
     """Mark the event just printed as taken: that is done by asking for the next one."""
     asking = asyncio.ensure_future(anext(events))
@@ -246,7 +265,7 @@ async def _take(events: AsyncIterator[Event]) -> None:
 
 def _print_event(event: Event, me: str, output: Output) -> None:
     if output.json:
-        output.line(to_json(event))
+        output.record(to_record(event))
     elif (text := describe(event, me)) is not None:
         output.line(text)
 
@@ -289,7 +308,9 @@ def search(args: Namespace, output: Output) -> int:
     """`chatsecure search`."""
 
     async def work() -> int:
-        words = session.unbroken(" ".join(args.words))
+        words = session.unbroken(" ".join(args.words)).strip()
+        if not words:
+            raise Usage(_("which words?"), hint="chatsecure search exam friday")
         async with session.glancing(output) as client:
             _print_history(client.search(words, args.last), client, output)
         return 0

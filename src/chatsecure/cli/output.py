@@ -64,7 +64,7 @@ class Output:
 
     def record(self, data: dict[str, Any]) -> None:
         """One result as a line of JSON."""
-        self.line(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+        self.line(one_line(data))
 
     def table(self, rows: Iterable[Sequence[str]]) -> None:
         """Results in columns, without lines around them."""
@@ -118,6 +118,11 @@ class Output:
         )
 
 
+def one_line(data: dict[str, Any]) -> str:
+    """An object as a line of JSON."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
 def _write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)
@@ -149,6 +154,29 @@ def use_utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def open_missing() -> None:
+    """Put something in the place of standard streams that were closed before we began.
+
+    Else the first file or socket that is opened would get their numbers. Nobody reads an output
+    that was closed: it is a broken pipe.
+    """
+    missing = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    if not missing:
+        return
+    hole = os.open(os.devnull, os.O_RDWR)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if name in missing and number != hole:
+            os.dup2(hole, number)
+    if "stdout" in missing:
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, 1)
+        os.close(writer)
+    for name in missing:
+        number, mode = ("stdin", "stdout", "stderr").index(name), "r" if name == "stdin" else "w"
+        setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
 
 
 def silence_stdout() -> None:

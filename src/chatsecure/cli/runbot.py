@@ -15,13 +15,13 @@ from pathlib import Path
 
 from chatsecure.bot import Bot, Message
 from chatsecure.client.display import harmless, harmless_name
-from chatsecure.client.events import to_json
+from chatsecure.client.events import to_record
 from chatsecure.wire.errors import ChatSecureError, NotFound, Usage
 from chatsecure.wire.messages import MAX_TEXT_BYTES
 from chatsecure.words import _
 
 from . import session
-from .output import Output
+from .output import Output, one_line
 
 READ_BYTES = 16 * 1024
 LAST_WORDS_S = 2.0
@@ -65,7 +65,7 @@ async def _run(args: Namespace, output: Output, words: list[str], targets: list[
     @bot.on_message
     async def answer(message: Message) -> None:
         try:
-            text = await _answer(words, to_json(message.event), args.timeout, home)
+            text = await _answer(words, one_line(to_record(message.event)), args.timeout, home)
             if text.strip():
                 await message.reply(text)
         except ChatSecureError as error:

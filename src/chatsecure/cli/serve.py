@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chatsecure.wire.errors import Usage
-from chatsecure.words import _
+from chatsecure.words import _, _n
 
 from .durations import parse_duration
 from .output import Output
@@ -93,7 +93,9 @@ def _token(answer: dict[str, Any], output: Output) -> None:
     until = datetime.fromtimestamp(answer["expires_at"] / 1000, UTC).astimezone()
     uses = "1 use" if answer["uses"] == 1 else f"{answer['uses']} uses"
     output.notice(
-        _("{uses}, until {until}; it lets others join the server").format(uses=uses, until=until)
+        _("{uses}, until {until}; it lets others join the server").format(
+            uses=uses, until=f"{until:%a %d %b %H:%M}"
+        )
     )
 
 
@@ -115,22 +117,28 @@ def _figures(answer: dict[str, Any], output: Output) -> None:
     output.table((name.replace("_", " "), str(value)) for name, value in answer.items())
 
 
-def _done(answer: dict[str, Any], output: Output) -> None:
-    if output.json:
-        output.record(answer)
-    else:
-        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in answer.items())
-        output.notice(_("done: {said}").format(said=said) if said else _("done"))
+def _done(said: str) -> Callable[[dict[str, Any], Output], None]:
+    """Shows what was done, in words that name what the server answered."""
+
+    def show(answer: dict[str, Any], output: Output) -> None:
+        if output.json:
+            output.record(answer)
+        else:
+            output.notice(_(said).format(**answer))
+
+    return show
 
 
 _SHOW: dict[str, Callable[[dict[str, Any], Output], None]] = {
     "users": _users,
-    "ban": _done,
-    "unban": _done,
+    "ban": _done(_n("{name} is shut out")),
+    "unban": _done(_n("{name} may come in again")),
     "token": _token,
     "limits": _limits,
-    "ping": _done,
+    "ping": _done(_n("the server runs")),
     "stats": _figures,
-    "backup": _done,
-    "restore": _done,
+    "backup": _done(_n("everything is in {file}: {bytes} bytes, {blobs} files on their way")),
+    "restore": _done(
+        _n("everything is back from {file}: {bytes} bytes, {blobs} files on their way")
+    ),
 }

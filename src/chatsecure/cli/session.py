@@ -26,7 +26,7 @@ GLANCE_TIMEOUT_S = 10.0
 
 def folder(output: Output) -> Path:
     """The profile's folder."""
-    return output.options.profile or default_folder()
+    return (output.options.profile or default_folder()).absolute()
 
 
 def passphrase(output: Output) -> Callable[[], str | None]:

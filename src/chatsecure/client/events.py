@@ -210,6 +210,22 @@ def to_json(event: Event) -> str:
     return _ENCODER.encode(event).decode()
 
 
+_COMMON = ("id", "at", "conversation", "from", "seq")
+_ALWAYS: dict[type[Event], dict[str, Any]] = {
+    MessageEvent: {"private": False, "reply_to": None, "mentions": []},
+    MembershipEvent: {"by": None},
+    ConnectionEvent: {"reason": None},
+}
+
+
+def to_record(event: Event) -> dict[str, Any]:
+    """The event for scripts: the keys that all events have, and those a kind of event always has,
+    are there even where there is nothing to say."""
+    data = to_dict(event)
+    common = {"type": data["type"]} | {key: data.get(key) for key in _COMMON}
+    return common | _ALWAYS.get(type(event), {}) | data
+
+
 def from_json(text: str) -> AnyEvent:
     """The event in a line of JSON that `to_json` made."""
     event: AnyEvent = _DECODER.decode(text)

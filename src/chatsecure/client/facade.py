@@ -40,7 +40,8 @@ class Facade:
         )
         # One process of a profile fetches files; where it dies, the next takes over.
         self._lock = FileLock(profile.folder / "lock")
-        self._given_downloads = downloads
+        # Paths are told to scripts that may stand elsewhere.
+        self._given_downloads = None if downloads is None else downloads.absolute()
         self._core.files.downloads = self._downloads()
         self._core.files.may_receive = self._lock.acquire
         # A file of ours is sent by one process at a time.

@@ -147,8 +147,7 @@ def enter_by_link(core: Core, secret: bytes) -> Flow[list[str]]:
     """Enter what a link of this server opens: `#lobby` and its room. Gives their names.
 
     Raises:
-        NotFound: it opens nothing (any more).
-        Refused: it is used up or has expired.
+        Refused: it opens nothing (any more).
     """
     names = []
     candidates = [links.lobby_secret(secret), links.room_secret(secret)]
@@ -167,11 +166,13 @@ def enter_by_link(core: Core, secret: bytes) -> Flow[list[str]]:
         else:
             names.append((yield from _enter(core, candidate, info)))
     if not names:
-        raise NotFound(
-            "this link opens nothing: it is used up, has expired or was withdrawn",
-            hint="ask for a new one",
-        )
+        raise _opens_nothing("it is used up, has expired or was withdrawn")
     return names
+
+
+def _opens_nothing(why: str) -> Refused:
+    said = f"this link opens no conversation: {why}"
+    return Refused(ErrorCode.BAD_TOKEN, said, hint="ask for a new one")
 
 
 def _enter(core: Core, secret: bytes, info: m.LinkInfo) -> Flow[str]:
@@ -196,7 +197,7 @@ def _lookup(core: Core, link_id: bytes) -> Flow[m.LinkInfo]:
     if not isinstance(reply, m.Links) or len(reply.links) > 1:
         raise ProtocolError("the server answered with something else than a link")
     if not reply.links:
-        raise NotFound("this link was used up or withdrawn just now", hint="ask for a new one")
+        raise _opens_nothing("it was used up or withdrawn just now")
     return reply.links[0]
 
 

@@ -95,6 +95,7 @@ def _enter_server(core: Core, secret: bytes) -> Flow[None]:
             return
     try:
         yield from flows_enter.enter_by_link(core, secret)
-    except NotFound:
+    except (NotFound, Refused) as error:
         # A token from the operator's console lets in without a way into #lobby.
-        return
+        if isinstance(error, Refused) and error.code is not ErrorCode.BAD_TOKEN:
+            raise

@@ -1,7 +1,9 @@
 """The facade's part for what is read: events as they come, history, search, drafts, settings."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
+
+import msgspec
 
 from chatsecure.names import fold_name
 from chatsecure.wire.errors import Usage
@@ -10,6 +12,36 @@ from . import conversations, history, settings
 from .events import Event, FileEvent, MessageEvent, from_json
 from .facade import Facade, fold_target
 from .history import HistoryLine
+
+
+class _When(msgspec.Struct):
+    at: str
+    conversation: str | None = None
+
+
+_WHEN = msgspec.json.Decoder(_When)
+_LAST = "~"
+"""Behind every time."""
+
+
+def oldest_first(rows: Sequence[tuple[int, str]]) -> list[int]:
+    """The numbers of kept events in the order of their times.
+
+    They were kept as each conversation caught up. Those of one conversation stay as they are,
+    whatever the clocks said; one of no conversation stays before the one that came after it.
+    """
+    latest: dict[str, str] = {}
+    timed: list[tuple[str, int]] = []
+    without: list[int] = []
+    for n, body in rows:
+        when = _WHEN.decode(body)
+        if when.conversation is None:
+            without.append(n)
+            continue
+        at = latest[when.conversation] = max(when.at, latest.get(when.conversation, ""))
+        timed += [(at, earlier) for earlier in [*without, n]]
+        without.clear()
+    return [n for _at, n in sorted(timed + [(_LAST, n) for n in without])]
 
 
 class Reading(Facade):
@@ -30,14 +62,18 @@ class Reading(Facade):
         if not replay:
             taken = int(self._db.value("SELECT max(n) FROM events") or 0)
         while True:
-            rows = self._db.rows(
-                "SELECT n, body FROM events WHERE n > ? ORDER BY n LIMIT 200", taken
-            )
-            for n, body in rows:
-                event = from_json(body)
+            rows = self._db.rows("SELECT n, body FROM events WHERE n > ? ORDER BY n", taken)
+            waiting = oldest_first(rows)
+            mixed = waiting != [n for n, _body in rows]
+            bodies = dict(rows)
+            for n in waiting:
+                event = from_json(bodies.pop(n))
                 yield event
-                taken = n
-                self._take(n, event, shown=shown)
+                self._take(n, event, shown=shown, mixed=mixed)
+            taken = rows[-1][0] if rows else taken
+            if mixed:
+                with self._db.transaction():
+                    self._db.put("events_taken", taken)
             momentary, self._momentary = self._momentary, []
             for passing in momentary:
                 yield passing
@@ -49,10 +85,18 @@ class Reading(Facade):
         newest = self._db.value("SELECT max(n) FROM events")
         return bool(self._momentary) or (newest is not None and newest > taken)
 
-    def _take(self, n: int, event: Event, *, shown: bool) -> None:
+    def _take(self, n: int, event: Event, *, shown: bool, mixed: bool) -> None:
+        """Never give this event again.
+
+        Args:
+            mixed: events before it in the table may not be taken yet.
+        """
         with self._db.transaction():
-            self._db.put("events_taken", n)
-            if n % 1024 == 0:
+            if mixed:
+                self._db.run("DELETE FROM events WHERE n = ?", n)
+            else:
+                self._db.put("events_taken", n)
+            if n % 1024 == 0 and not mixed:
                 self._db.run("DELETE FROM events WHERE n <= ?", n)
             if shown and isinstance(event, MessageEvent | FileEvent) and event.seq is not None:
                 row = conversations.find(self._db, fold_target(event.conversation or ""))

@@ -77,7 +77,7 @@ class Writing(Facade):
             }
             return done[state] >= line.people
 
-        await self._driver.until(reached, timeout, what=f"not {state} in time; it stays queued")
+        await self._driver.until(reached, timeout, what=f"not {state} in time")
 
     def edit(self, id_: str, text: str) -> None:
         """Give a message of ours another text (see `about.edit`)."""

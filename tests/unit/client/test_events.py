@@ -21,7 +21,9 @@ from chatsecure.client.events import (
     stamp,
     to_dict,
     to_json,
+    to_record,
 )
+from chatsecure.client.reading import oldest_first
 from unit.strategies import bounded
 
 KINDS = list(typing.get_args(AnyEvent))
@@ -112,3 +114,42 @@ def test_a_known_time_is_told_as_documented() -> None:
 
 def test_an_id_is_told_in_hexadecimal() -> None:
     assert message_id(bytes(range(16))) == "000102030405060708090a0b0c0d0e0f"
+
+
+def test_scripts_find_the_keys_of_an_event_even_where_there_is_nothing_to_say() -> None:
+    assert to_record(MessageEvent(at="x", text="hello", private=True)) == {
+        "type": "message",
+        "id": None,
+        "at": "x",
+        "conversation": None,
+        "from": None,
+        "seq": None,
+        "text": "hello",
+        "private": True,
+        "reply_to": None,
+        "mentions": [],
+    }
+    for kind in KINDS:
+        fields = msgspec.inspect.type_info(kind).fields  # type: ignore[attr-defined]
+        event = kind(**{field.name: "x" for field in fields if field.required})
+        assert {"type", "id", "at", "conversation", "from", "seq"} <= to_record(event).keys()
+
+
+def kept(*events: tuple[str, str | None]) -> list[tuple[int, str]]:
+    return [
+        (n, to_json(MessageEvent(at=at, text="", conversation=conversation)))
+        for n, (at, conversation) in enumerate(events, 1)
+    ]
+
+
+def test_what_came_while_away_is_told_oldest_first_across_conversations() -> None:
+    assert oldest_first(kept(("1", "#a"), ("4", "#a"), ("2", "@b"), ("3", "@b"))) == [1, 3, 4, 2]
+    assert oldest_first([]) == []
+
+
+def test_a_conversation_keeps_its_order_whatever_the_clocks_said() -> None:
+    assert oldest_first(kept(("5", "#a"), ("3", "#a"), ("4", "@b"), ("6", "@b"))) == [3, 1, 2, 4]
+
+
+def test_what_is_of_no_conversation_stays_before_what_follows_it() -> None:
+    assert oldest_first(kept(("3", "#a"), ("9", None), ("1", "@b"), ("0", None))) == [2, 3, 1, 4]
