@@ -156,3 +156,18 @@ def test_a_broken_line_is_noticed_though_the_clock_was_set_back_by_a_day() -> No
         (2100, "cat", "half-open"),
         (2200, "cat", "say", "#den", 1),
     )
+
+
+def test_whoever_comes_in_by_a_link_while_a_member_adds_them_reads_what_is_written_in_between() -> (
+    None
+):
+    # The link was used although the invitation was there: the reading began with the own JOIN.
+    for enters in range(160, 300, 20):
+        holds(
+            (300, "ann", "remove", "#den", "cat"),
+            (1300, "ann", "invite", "#den", 3, 100_000),
+            (3000, "ann", "add", "#den", "cat"),
+            (3000 + enters, "cat", "enter", 0),
+            *((3300 + 40 * number, "bob", "say", "#den", 1) for number in range(6)),
+            mood="far",
+        )

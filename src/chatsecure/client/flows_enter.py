@@ -177,6 +177,16 @@ def _opens_nothing(why: str) -> Refused:
 
 def _enter(core: Core, secret: bytes, info: m.LinkInfo) -> Flow[str]:
     for _ in range(MAX_TRIES):
+        # A member may have added us by now: that invitation is the earlier way in. By the link we
+        # would not read what was written since.
+        yield Until(
+            lambda: _inbox_read(core),
+            deadline=core.clock() + PATIENCE_MS,
+            what="the inbox could not be caught up",
+        )
+        row = conversations.get(core.db, info.log_id)
+        if row is not None and row.state == conversations.ACTIVE:
+            return row.name
         with core.db.transaction():
             _prepare_join(core, secret, info)
         try:
@@ -190,6 +200,12 @@ def _enter(core: Core, secret: bytes, info: m.LinkInfo) -> Flow[str]:
             assert row is not None
             return row.name
     raise NotFound("the conversation changes too fast to get in; try again")
+
+
+def _inbox_read(core: Core) -> bool:
+    """Whether everything that lay in our inbox when we last heard of it has been read."""
+    read = int(core.db.get("inbox_cursor") or 0)
+    return core.online and core.heads.get(core.me.device_id, 0) <= read
 
 
 def _lookup(core: Core, link_id: bytes) -> Flow[m.LinkInfo]:
