@@ -27,13 +27,13 @@ from chatsecure.server.session import Session
 from chatsecure.server.store.sqlite import SqliteStore
 from chatsecure.wire.errors import ChatSecureError
 
+from .disks import NO_LIMIT, MemoryStore, ServerDisk, profile_disk
 from .network import Link
 
 if TYPE_CHECKING:
     from .world import World
 
 CERTIFICATE = b"the certificate of the simulated server"
-NO_LIMIT = 2**32 - 2
 
 
 class PowerLoss(BaseException):
@@ -41,13 +41,27 @@ class PowerLoss(BaseException):
 
 
 class DoomedDatabase(Database):
-    """A profile's database whose process may die around a commit."""
+    """A profile's database whose process may die around a commit.
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    Args:
+        disk: the disk in memory that it lies on; none: a file.
+    """
+
+    def __init__(self, path: Path, key: bytes, disk: Any = None) -> None:
+        self._disk = disk
         self.doom: tuple[int, bool] | None = None
         """How many commits are still to come, and whether the last of them is kept."""
         super().__init__(path, key)
         self.on_commit.append(self._after_commit)
+
+    def _open(self) -> Any:
+        return super()._open() if self._disk is None else self._disk
+
+    def close(self) -> None:
+        if self._disk is None:
+            super().close()
+        elif self._disk.in_transaction:
+            self._disk.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -71,10 +85,14 @@ class DoomedDatabase(Database):
 
 
 class ServerNode:
-    """The server's process."""
+    """The server's process.
 
-    def __init__(self, world: World, folder: Path) -> None:
-        self.world, self.folder = world, folder
+    Args:
+        disk: where its database lies in memory; none: a file in its folder.
+    """
+
+    def __init__(self, world: World, folder: Path, disk: ServerDisk | None = None) -> None:
+        self.world, self.folder, self.disk = world, folder, disk
         self.offset_ms = 0
         self.life = 0
         """Counts the starts; what was planned in an earlier life does not happen."""
@@ -90,7 +108,11 @@ class ServerNode:
         self.life += 1
         self.up = True
         self._commit_planned = False
-        self.store = SqliteStore(self.folder / "server.sqlite3", threaded=False)
+        self.store: SqliteStore
+        if self.disk is None:
+            self.store = SqliteStore(self.folder / "server.sqlite3", threaded=False)
+        else:
+            self.store = MemoryStore(self.disk)
         world = self.world
         self.core = ServerCore(
             self.store,
@@ -176,9 +198,16 @@ class ServerNode:
 
 
 class ClientNode:
-    """A client's process: a core, and the driver's part."""
+    """A client's process: a core, and the driver's part.
 
-    def __init__(self, world: World, name: str, folder: Path, options: Options) -> None:
+    Args:
+        folder: with its profile.
+        in_memory: leave the profile there as it is, and go on with a copy in memory.
+    """
+
+    def __init__(
+        self, world: World, name: str, folder: Path, options: Options, *, in_memory: bool = False
+    ) -> None:
         self.world, self.name, self.folder, self.options = world, name, folder, options
         self.offset_ms = 0
         self.life = 0
@@ -190,6 +219,7 @@ class ClientNode:
         self.link: Link | None = None
         self.operations: list[Any] = []
         self.key = keys.get_key(folder, lambda: None)
+        self._disk = profile_disk(folder / "profile.db", self.key) if in_memory else None
         self._rng = world.rng("client", name)
         self._links = 0
         self._left = 0
@@ -206,7 +236,8 @@ class ClientNode:
         self.life += 1
         self.up = True
         self._left = self.world.time
-        self.db = DoomedDatabase(self.folder / "profile.db", self.key)
+        self.db = DoomedDatabase(self.folder / "profile.db", self.key, self._disk)
+        self.db.fill_disk(False)
         world = self.world
         self.core = ClientCore(
             self.db,

@@ -39,7 +39,7 @@ def play(schedule: Schedule, *, tracing: bool = False) -> Outcome:
     outcome = Outcome(schedule.seed)
     world = World(
         folder, schedule.seed, template=template(schedule.suite), suite=schedule.suite,
-        tracing=tracing,
+        tracing=tracing, in_memory=True,
     )  # fmt: skip
     try:
         try:

@@ -20,6 +20,7 @@ from random import Random
 from chatsecure import mls
 from chatsecure.client.core import Options
 
+from .disks import ServerDisk
 from .invariants import Observer, Violation
 from .network import MOODS, Mood
 from .nodes import CERTIFICATE, ClientNode, ServerNode
@@ -38,6 +39,7 @@ class World:
         template: a world that was saved, to go on from.
         suite: the cipher suite of new groups.
         tracing: keep what happens, in words.
+        in_memory: the databases lie in memory and not in the folder.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class World:
         template: Path | None = None,
         suite: mls.Suite = mls.Suite.CLASSICAL,
         tracing: bool = False,
+        in_memory: bool = False,
     ) -> None:
         self.folder, self.seed, self.suite = folder, seed, suite
         self.time = 0
@@ -62,11 +65,15 @@ class World:
         """Of everything that happened; equal for equal schedules."""
         self._queue: list[tuple[int, str, int, Callable[[], None]]] = []
         self._number = 0
-        if template is not None:
+        disk = None
+        self._profiles: Path | None = None
+        if template is not None and in_memory:
+            self._profiles, disk = template, ServerDisk(template / "server" / "server.sqlite3")
+        elif template is not None:
             shutil.copytree(template, folder, dirs_exist_ok=True)
         (folder / "server").mkdir(exist_ok=True)
         self.observer = Observer(self)
-        self.server = ServerNode(self, folder / "server")
+        self.server = ServerNode(self, folder / "server", disk)
         self.clients: dict[str, ClientNode] = {}
         self.links_out: list[object] = []
 
@@ -99,7 +106,10 @@ class World:
         """Somebody's client; its profile is in the world's folder."""
         if name not in self.clients:
             options = Options(receive_files=False, suite=self.suite)
-            self.clients[name] = ClientNode(self, name, self.folder / name, options)
+            self.clients[name] = ClientNode(
+                self, name, (self._profiles or self.folder) / name, options,
+                in_memory=self._profiles is not None,
+            )  # fmt: skip
         return self.clients[name]
 
     def run(self, upto: int) -> None:
@@ -130,3 +140,5 @@ class World:
         for client in self.clients.values():
             client.crash()
         self.server.crash()
+        if self.server.disk is not None:
+            self.server.disk.close()

@@ -236,27 +236,36 @@ class Database:
         """Called after a transaction was undone."""
         self.on_commit: list[Callable[[], None]] = []
         """Called after the outermost transaction is on disk."""
-        self._connection = sqlite.connect(
-            str(path), isolation_level=None, check_same_thread=False, cached_statements=256
-        )
         try:
-            # A raw key needs no key derivation: opening costs a millisecond.
-            self._connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
-            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA secure_delete = ON")
+            self._connection = self._open()
+        except sqlite.DatabaseError as error:
+            raise _unopened(path, error) from None
+        try:
             self._migrate()
         except sqlite.DatabaseError as error:
             self._connection.close()
-            raise ProfileError(
-                f"the profile's database {path} cannot be opened: {error}",
-                hint="is the passphrase right, and the disk not full?",
-            ) from None
+            raise _unopened(path, error) from None
         except ProfileError:
             self._connection.close()
             raise
         self.allow_moved = False
+
+    def _open(self) -> Any:
+        """The connection with the file, ready for use."""
+        connection = sqlite.connect(
+            str(self._path), isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        try:
+            # A raw key needs no key derivation: opening costs a millisecond.
+            connection.execute(f"PRAGMA key = \"x'{self._key.hex()}'\"")
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+        except sqlite.DatabaseError:
+            connection.close()
+            raise
+        return connection
 
     def check_moved(self) -> None:
         """Refuse a profile that was exported.
@@ -388,6 +397,13 @@ class Database:
     def data_version(self) -> int:
         """A number that changes when another process has written."""
         return int(self.value("PRAGMA data_version"))
+
+
+def _unopened(path: Path, error: Exception) -> ProfileError:
+    return ProfileError(
+        f"the profile's database {path} cannot be opened: {error}",
+        hint="is the passphrase right, and the disk not full?",
+    )
 
 
 def _statements(script: str) -> Iterator[str]:

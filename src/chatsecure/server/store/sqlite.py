@@ -49,15 +49,6 @@ class _Write(NamedTuple):
     turn: Turn | None = None
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10
-    )
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA temp_store = MEMORY")
-    return db
-
-
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(STEPS):
@@ -99,14 +90,10 @@ class SqliteStore:
         self.on_batch: Callable[[int], None] | None = None
         """Told the size of each batch after its commit (for the metrics)."""
         try:
-            self._db = _connect(path)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA wal_autocheckpoint = 4000")
-            self._db.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}")
+            self._db = self._open_writer()
             _migrate(self._db, path)
         except sqlite3.Error as error:
             raise StoreError(f"the database {path} cannot be opened: {error}") from error
-        path.chmod(0o600)
         self.tx = SqliteTx(self._db)
         self._queue: deque[_Write] = deque()
         self._wake = threading.Condition()
@@ -118,6 +105,23 @@ class SqliteStore:
         if threaded:
             self._thread = threading.Thread(target=self._run, name="store", daemon=True)
             self._thread.start()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, cached_statements=256,
+            timeout=10,
+        )  # fmt: skip
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA temp_store = MEMORY")
+        return db
+
+    def _open_writer(self) -> sqlite3.Connection:
+        db = self._connect()
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA wal_autocheckpoint = 4000")
+        db.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}")
+        self._path.chmod(0o600)
+        return db
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -272,7 +276,7 @@ class SqliteStore:
             try:
                 tx = self._readers.pop()
             except IndexError:
-                db = _connect(self._path)
+                db = self._connect()
                 db.execute("PRAGMA query_only = 1")
                 tx = SqliteTx(db)
             try:
@@ -288,7 +292,7 @@ class SqliteStore:
 
     def backup(self, target: Path) -> None:
         """A consistent copy of the database, while the server runs."""
-        source, copy = _connect(self._path), sqlite3.connect(target)
+        source, copy = self._connect(), sqlite3.connect(target)
         try:
             source.backup(copy, pages=4096, sleep=0.001)
         finally:
