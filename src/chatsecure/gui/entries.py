@@ -30,6 +30,8 @@ class Entry:
     """It begins a group: the sender's name stands above."""
     fluid: bool = False
     """It must be drawn anew for another width."""
+    drawn: bool = False
+    """Letters of it are in pictures."""
     open: bool = False
     """Of folded notices: each is shown."""
     images: dict[str, Any] = field(default_factory=dict)

@@ -110,6 +110,8 @@ class Ink:
     color: str
     bold: bool = False
     underline: bool = False
+    ground: str = ""
+    """The colour behind them, where they are marked."""
 
 
 @dataclass(slots=True)
@@ -146,19 +148,23 @@ class Glyphs:
         """As `line`, before it is Tk's."""
         return self._line([(text, ink)], font, base or base_direction(text))
 
+    def cut(self, parts: list[tuple[str, Ink]], font: str, base: str = "") -> tk.PhotoImage:
+        """As `line`, in several inks."""
+        base = base or base_direction("".join(part for part, _ink in parts))
+        key = ("cut", tuple(parts), font, self._theme.font_px(font), base)
+        return self._theme.keep(key, lambda: self._line(parts, font, base))
+
     def lines(
-        self, parts: list[tuple[str, Ink]], font: str, width: int
+        self, parts: list[tuple[str, Ink]], font: str, width: int, base: str = ""
     ) -> list[tuple[tk.PhotoImage, str]]:
         """A paragraph in lines of at most `width` pixels, each with its text."""
         text = "".join(part for part, _ink in parts)
         inks = [ink for part, ink in parts for _sign in part]
-        base = base_direction(text)
+        base = base or base_direction(text)
         drawn, start = [], 0
         for end in self._breaks(text, inks, font, width):
-            cut = _regrouped(text[start:end].rstrip(), inks[start:end])
-            key = ("cut", tuple(cut), font, self._theme.font_px(font), base)
-            photo = self._theme.keep(key, lambda cut=cut: self._line(cut, font, base))  # type: ignore[misc]
-            drawn.append((photo, text[start:end]))
+            part = _regrouped(text[start:end].rstrip(), inks[start:end])
+            drawn.append((self.cut(part, font, base), text[start:end]))
             start = end
         return drawn
 
@@ -269,6 +275,8 @@ def _text_piece(text: str, file: str | None, ink: Ink, size: int, *, backwards: 
     width, tile, left, top = _word(text, file, ink.color, size, backwards)
 
     def put(image: Image.Image, draw: ImageDraw.ImageDraw, x: float, baseline: int) -> None:
+        if ink.ground:
+            draw.rectangle((round(x), 0, round(x + width), image.height), ink.ground)
         if tile is not None:
             at = (round(x) + left, baseline + top)
             # What stands out at the left or above is cut off, as it is at the right and below.

@@ -10,7 +10,8 @@ from typing import Any
 from chatsecure.client.history import HistoryLine
 
 from .entries import Entry, entries, folds
-from .paint import Mark, Painter
+from .paint import Painter
+from .pen import Mark
 
 MAX_LINES = 600
 _SPARE = 60
@@ -157,12 +158,19 @@ class Pages:
     def find(self, words: str) -> int:
         """Mark these words wherever they stand; how often."""
         text, count = self.text, 0
+        wanted = tuple(dict.fromkeys(words.casefold().split()))
+        if wanted != self.painter.pen.found:
+            before, self.painter.pen.found = self.painter.pen.found, wanted
+            self.redraw([one for one in self.entries if _drawn_with(one, {*before, *wanted})])
         text.tag_remove("find", "1.0", "end")
-        at = "1.0"
-        while words and (at := text.search(words, at, "end", nocase=True)):
-            end = f"{at}+{len(words)}c"
-            text.tag_add("find", at, end)
-            at, count = end, count + 1
+        for word in wanted:
+            at = "1.0"
+            while at := text.search(word, at, "end", nocase=True):
+                end = f"{at}+{len(word)}c"
+                text.tag_add("find", at, end)
+                at, count = end, count + 1
+            pictures = (mark for one in self.entries if one.drawn for mark in one.images.values())
+            count += sum(mark.text.casefold().count(word) for mark in pictures)
         return count
 
     def selected_text(self) -> str:
@@ -326,6 +334,13 @@ class Steady:
         shift = (box[1] if box else 0) - self._y
         if shift:
             text.yview_scroll(shift, "pixels")
+
+
+def _drawn_with(entry: Entry, words: set[str]) -> bool:
+    """Whether one of these words stands in a picture of an entry."""
+    return entry.drawn and any(
+        word in mark.text.casefold() for mark in entry.images.values() for word in words
+    )
 
 
 def _last_mine(lines: list[HistoryLine]) -> int | None:

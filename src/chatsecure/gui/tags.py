@@ -15,8 +15,12 @@ CONTENT = LEFT + AVATAR + GAP
 """Where text begins, in pixels at scale 1."""
 
 
-def style(text: tk.Text, theme: Theme) -> None:
-    """Give the text's tags the theme's colours and fonts; later tags lie above earlier ones."""
+def style(text: tk.Text, theme: Theme, *, mirrored: bool = False) -> None:
+    """Give the text's tags the theme's colours and fonts; later tags lie above earlier ones.
+
+    Args:
+        mirrored: lines begin at the right.
+    """
     color, px, content = theme.color, theme.px, theme.px(CONTENT)
     text.configure(
         font=theme.font("body"), background=color("window"), foreground=color("text"),
@@ -77,7 +81,15 @@ def style(text: tk.Text, theme: Theme) -> None:
         rmargin=px(RIGHT), foreground=color("dim"),
     )  # fmt: skip
     text.tag_configure("heading", font=theme.font("heading"), foreground=color("text"))
+    if mirrored:
+        for name in ("body", "reply", "chips", "card", "rtl", "first"):
+            text.tag_configure(name, justify="right", lmargin1=px(RIGHT), lmargin2=px(RIGHT),
+                               rmargin=content)  # fmt: skip
+        for name in ("head", "intro"):
+            text.tag_configure(name, justify="right", lmargin1=px(RIGHT), lmargin2=px(RIGHT),
+                               rmargin=px(LEFT))  # fmt: skip
     _letters(text, theme)
+    text.tag_raise("sel")
 
 
 def _letters(text: tk.Text, theme: Theme) -> None:
@@ -104,6 +116,4 @@ def _letters(text: tk.Text, theme: Theme) -> None:
                            foreground=color(f"name{number}"))  # fmt: skip
         text.tag_configure(f"name{number}", font=theme.font("bold"),
                            foreground=color(f"name{number}"))  # fmt: skip
-    text.tag_configure("clear", spacing1=px(0))
     text.tag_configure("find", background=color("find"), foreground=color("on_find"))
-    text.tag_raise("sel")

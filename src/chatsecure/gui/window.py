@@ -76,6 +76,7 @@ class Window:
         self.online = False
         self._offline_later: str | None = None
         self._rooms_later: str | None = None
+        self._focus_later: str | None = None
         self._asking_rooms = self._rooms_again = False
         self._speakers: list[str] = []
         self.rooms: dict[str, RoomLine] = {}
@@ -344,10 +345,16 @@ class Window:
 
     # --- reading ------------------------------------------------------------------------------
 
-    def _focus(self, event: "tk.Event[tk.Misc]") -> None:
-        if event.widget is not self.root:
-            return
-        self.focused = str(event.type) in ("9", "FocusIn", "EventType.FocusIn")
+    def _focus(self, _event: "tk.Event[tk.Misc]") -> None:
+        # On its way from one part to another the focus leaves the window too, for a moment.
+        if self._focus_later is None:
+            self._focus_later = self.root.after_idle(self._look_for_focus)
+
+    def _look_for_focus(self) -> None:
+        self._focus_later = None
+        call = self.root.tk.call
+        path = str(call("focus"))
+        self.focused = bool(path) and str(call("winfo", "toplevel", path)) == str(self.root)
         if self.focused:
             self.read_on()
 
@@ -383,6 +390,9 @@ class Window:
     def close(self) -> None:
         """Leave."""
         self.view.composer.flush()
+        for later in (self._offline_later, self._rooms_later, self._focus_later):
+            if later is not None:
+                self.root.after_cancel(later)
         self.notes.close()
         self.notifier.close()
         with contextlib.suppress(tk.TclError):
