@@ -13,7 +13,7 @@ import talk
 
 from chatsecure.client import emoji
 from chatsecure.client.history import HistoryLine
-from chatsecure.gui import entries, history, paint
+from chatsecure.gui import body, entries, history, paint
 from chatsecure.gui.history import History
 from chatsecure.gui.pages import MAX_LINES
 from chatsecure.gui.theme import Theme
@@ -410,7 +410,7 @@ def test_the_windows_own_words_may_be_of_any_script(
     shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the language is Arabic."""
-    for module in (entries, paint, history):
+    for module in (body, entries, paint, history):
         monkeypatch.setattr(module, "_", lambda words: "מילים " + words)
         monkeypatch.setattr(module, "several", lambda one, many, n: f"מילים {n}", raising=False)
     shown.open(talk.everything("@bob"), "@bob", first_unread=30)
@@ -493,6 +493,35 @@ def test_found_words_are_marked(shown: Shown) -> None:
     assert len(shown.text.tag_ranges("find")) == 4
     assert shown.history.find("") == 0
     assert shown.text.tag_ranges("find") == ()
+
+
+def test_found_words_are_marked_in_drawn_letters_too(shown: Shown) -> None:
+    """What is drawn is drawn anew, on the colour of what was found, and back again."""
+    lines = [
+        talk.line(1, "bob", "אמרתי לו שלום עולם היום"),
+        talk.line(2, "bob", "In between: שלום, and on"),
+        talk.line(3, "bob", "nothing of it"),
+    ]
+    shown.open(lines)
+
+    def marked() -> int:
+        found = 0
+        wanted = tuple(bytes.fromhex(shown.theme.color("find")[1:]))
+        for entry in shown.history._pages.entries:
+            for mark in entry.images.values():
+                photo = mark.photo
+                at = ((x, photo.height() // 2) for x in range(0, photo.width(), 2))
+                found += any(photo.get(*place) == wanted for place in at)
+        return found
+
+    assert marked() == 0
+    assert shown.history.find("שלום") == 2
+    assert marked() == 2
+    shown.history.append([talk.line(4, "bob", "שוב שלום")])
+    assert marked() == 3
+    assert shown.history.find("and שלום") == 4, "each word for itself, drawn or not"
+    shown.history.find("")
+    assert marked() == 0
 
 
 def test_copying_puts_drawn_letters_on_the_clipboard(shown: Shown) -> None:

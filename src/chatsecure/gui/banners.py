@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from tkinter import ttk
 
+from .mirror import mirror
 from .theme import Theme
 from .wording import _
 
@@ -87,6 +88,7 @@ class Banners(tk.Frame):
 
         frame.bind("<Configure>", wrap)
         frame.pack(fill="x")
+        mirror(frame)
         self._frames[name] = frame
 
     def _restyle(self) -> None:

@@ -168,14 +168,17 @@ def joined(text: str) -> str:
     return "".join(shown)
 
 
-def as_seen(text: str) -> str:
-    """A line in the order in which it is seen, for what draws signs as they come."""
-    if base_direction(text) == "ltr" and not any(
-        unicodedata.bidirectional(sign) in _STRONG_RTL for sign in text
-    ):
+def as_seen(text: str, base: str = "") -> str:
+    """A line in the order in which it is seen, for what draws signs as they come.
+
+    Args:
+        base: the line's direction; by its first letter where none is given.
+    """
+    base = base or base_direction(text)
+    if base == "ltr" and not any(unicodedata.bidirectional(sign) in _STRONG_RTL for sign in text):
         return text
     parts = []
-    for start, end, backwards in visual(text, base_direction(text)):
+    for start, end, backwards in visual(text, base):
         part = text[start:end]
         parts.append(_reversed(joined(part)) if backwards else part)
     return "".join(parts)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Sequence
-from typing import Any
 
 from chatsecure.client import emoji, markup
 from chatsecure.client.display import harmless_name
@@ -261,5 +260,3 @@ def _rows(spans: tuple[markup.Span, ...]) -> list[list[markup.Span]]:
             if part:
                 rows[-1].append(markup.Span(part, span.styles, span.target))
     return rows
-
-

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from chatsecure.cli.human import size_text
 from chatsecure.client.display import harmless_name
 from chatsecure.client.history import HistoryLine
-from chatsecure.words import _
+from chatsecure.words import _, right_to_left
 
 from . import pictures
 from .bidi import base_direction
@@ -110,31 +110,42 @@ def draw(theme: Theme, glyphs: Glyphs, line: HistoryLine, done: int | None) -> C
         height = button_y + button_height + pad
     image = pictures.rounded(width, height, px(10), color("card"), color("line"), max(1, px(1)))
     places: list[tuple[str, tuple[int, int, int, int]]] = []
+    mirrored = right_to_left()
+
+    def at(x: int, wide: int) -> int:
+        """Where a part of the card stands that begins `x` from its beginning."""
+        return width - x - wide if mirrored else x
+
     if small:
-        image.alpha_composite(small, (pad, pad))
-        places.append(("show-picture", (pad, pad, pad + small.width, pad + small.height)))
-    _sign(theme, image, (pad, top + (row - icon_size) // 2), icon_size, line)
-    left = pad + icon_size + px(10)
+        x = at(pad, small.width)
+        image.alpha_composite(small, (x, pad))
+        places.append(("show-picture", (x, pad, x + small.width, pad + small.height)))
+    _sign(theme, image, (at(pad, icon_size), top + (row - icon_size) // 2), icon_size, line)
+    beside = width - 2 * pad - icon_size - px(10)
+    left = at(pad + icon_size + px(10), beside)
     text_y = top + (row - text_height) // 2
     _text(glyphs, image, harmless_name(line.text), "bold", Ink(color("text"), bold=True),
-          (left, text_y), width - left - pad)  # fmt: skip
+          (left, text_y), beside, right=mirrored)  # fmt: skip
     failed = line.file_state == "failed"
     ink = Ink(color("danger" if failed else "dim"))
     _text(glyphs, image, state_words(line, done), "small", ink,
-          (left, text_y + theme.line_px("bold") + px(2)), width - left - pad)  # fmt: skip
+          (left, text_y + theme.line_px("bold") + px(2)), beside, right=mirrored)  # fmt: skip
     if going:
         part = (done or 0) / max(line.size or 1, 1)
         bar = pictures.bar(width - 2 * pad, px(6), part, color("accent"), color("line"))
+        if mirrored:
+            bar = bar.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         image.alpha_composite(bar, (pad, bar_y))
     x = pad
     for name, words, style in buttons:
         fill, letters = ("accent", "on_accent") if style == "accent" else ("soft", "on_soft")
-        wide = glyphs.width(words, "small-bold", bold=True) + px(24)
+        inner = glyphs.width(words, "small-bold", bold=True)
+        wide = inner + px(24)
         box = pictures.rounded(wide, button_height, px(6), color(fill))
-        image.alpha_composite(box, (x, button_y))
+        image.alpha_composite(box, (at(x, wide), button_y))
         _text(glyphs, image, words, "small-bold", Ink(color(letters), bold=True),
-              (x + px(12), button_y + px(5)), wide)  # fmt: skip
-        places.append((name, (x, button_y, x + wide, button_y + button_height)))
+              (at(x, wide) + px(12), button_y + px(5)), inner)  # fmt: skip
+        places.append((name, (at(x, wide), button_y, at(x, wide) + wide, button_y + button_height)))
         x += wide + px(8)
     return Card(image, tuple(places))
 
@@ -152,14 +163,17 @@ def _sign(
 
 def _text(
     glyphs: Glyphs, image: Image.Image, text: str, font: str, ink: Ink,
-    at: tuple[int, int], width: int,
+    at: tuple[int, int], width: int, *, right: bool = False,
 ) -> None:  # fmt: skip
+    """Write a text within a width, at its right end where it runs so or is asked to."""
+
     def fits(shown: str) -> bool:
         return glyphs.width(shown, font, bold=ink.bold) <= width
 
     shown = text if fits(text) else _shortened(text, fits)
     drawn = glyphs.line_picture(shown, font, ink)
-    shift = width - drawn.width if base_direction(text) == "rtl" and drawn.width < width else 0
+    right = right or base_direction(text) == "rtl"
+    shift = width - drawn.width if right and drawn.width < width else 0
     image.alpha_composite(drawn, (at[0] + shift, at[1]))
 
 

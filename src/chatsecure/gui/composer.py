@@ -15,6 +15,7 @@ from chatsecure.cli.slash import BY_NAME, completions
 from . import shown
 from .fields import guard, places, plain_text
 from .marks import icon_button
+from .mirror import turn
 from .rows import Look, Rows
 from .theme import Theme
 from .wording import _
@@ -342,6 +343,7 @@ class _Strip(ttk.Frame):
         ]
         for button in self._actions:
             button.pack(side="right", padx=4, before=self._cancel)
+            turn(button)
 
 
 class _Popup:

@@ -18,6 +18,7 @@ from .banners import Banner, Banners
 from .composer import Composer
 from .history import History
 from .marks import icon_button
+from .mirror import turn
 from .session import PAGE, Opened, Session
 from .theme import Theme
 from .wording import _, logical, seen, several
@@ -126,7 +127,7 @@ class ConversationView(ttk.Frame):
         elif len(room.people) < 2:
             words = _("Enter sends to {room}; nobody else is in it yet").format(room=who)
         else:
-            words = several("{n} person", "{n} people", len(room.people) - 1)
+            words = logical(several("{n} person", "{n} people", len(room.people) - 1))
             words = _("Enter sends to {room}: {people} can read it").format(room=who, people=words)
         self.composer.address(words, writable=room.state in ("active", "joining"))
 
@@ -393,6 +394,7 @@ class _Head(ttk.Frame):
         self._about.configure(text=self._words(room, members))
         if private:
             self.compare.pack(side="right", padx=(self._theme.px(4), 0))
+            turn(self.compare)
         else:
             self.compare.pack_forget()
 

@@ -10,7 +10,9 @@ from tkinter import ttk
 
 from .fields import guard_entry
 from .glyphs import Glyphs, Ink
+from .mirror import mirror
 from .theme import Theme
+from .wheel import on_wheel
 from .wording import Seen
 
 
@@ -79,14 +81,17 @@ class Dialog(tk.Toplevel):
 
     def open(self) -> None:
         """Show it above the middle of the main window, with the keys in its first field."""
+        mirror(self)
         self.update_idletasks()
         main = self.master.winfo_toplevel()
-        wide, high = self.winfo_reqwidth(), self.winfo_reqheight()
+        wide = min(self.winfo_reqwidth(), self.winfo_screenwidth())
+        high = min(self.winfo_reqheight(), self.winfo_screenheight())
         x = main.winfo_rootx() + (main.winfo_width() - wide) // 2
         y = main.winfo_rooty() + (main.winfo_height() - high) // 3
         x = max(0, min(x, self.winfo_screenwidth() - wide))
         y = max(0, min(y, self.winfo_screenheight() - high))
-        self.geometry(f"+{x}+{y}")
+        # What is too high for the screen loses from its body, not its buttons.
+        self.geometry(f"{wide}x{high}+{x}+{y}" if high < self.winfo_reqheight() else f"+{x}+{y}")
         self.deiconify()
         first = self.first or self._agree
         if first is not None:
@@ -103,7 +108,7 @@ def paragraph(
     label = ttk.Label(master, text=text, style=style, wraplength=theme.px(wide), justify="left")
     if isinstance(text, Seen):
         ink = Ink(theme.color("dim" if style.startswith("Dim") else "text"))
-        drawn = Glyphs(theme).lines([(text.read, ink)], "body", theme.px(wide))
+        drawn = Glyphs(theme).lines([(text.read, ink)], "body", theme.px(wide), "rtl")
         high = sum(image.height() for image, _text in drawn)
         whole = tk.PhotoImage(master=master, width=theme.px(wide), height=high)
         y = 0
@@ -141,14 +146,13 @@ def scrolled(master: tk.Misc, theme: Theme, most: int) -> ttk.Frame:
             if not first <= top / high <= last - event.widget.winfo_height() / high:
                 canvas.yview_moveto(max(0.0, top / high - 0.2))
 
-    def roll(event: "tk.Event[tk.Misc]") -> None:
-        canvas.yview_scroll(-3 if event.num == 4 or event.delta > 0 else 3, "units")
-
     inner.bind("<Configure>", fit)
     top = outer.winfo_toplevel()
     top.bind("<FocusIn>", into_view, add=True)
-    for wheel in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
-        top.bind(wheel, roll, add=True)
+    on_wheel(
+        lambda event, act: top.bind(event, act, add=True),
+        lambda way: canvas.yview_scroll(3 * way, "units"), system=theme.windowing,
+    )  # fmt: skip
     return inner
 
 

@@ -11,8 +11,11 @@ from tkinter import ttk
 from chatsecure.client import emoji
 from chatsecure.words import _
 
+from .fields import guard_entry
 from .glyphs import Glyphs, fit_for_tk
+from .mirror import mirror
 from .theme import Theme
+from .wheel import on_wheel
 
 COLUMNS, ROWS = 9, 6
 CELL, FACE = 38, 24
@@ -60,6 +63,7 @@ class EmojiPicker(tk.Frame):
         )
         self._words = tk.StringVar(self)
         self._entry = ttk.Entry(self, textvariable=self._words, font=theme.font("body"))
+        guard_entry(self._entry)
         self._entry.pack(fill="x", padx=px(8), pady=px(8))
         self._words.trace_add("write", lambda *_: self._search())
         bar = tk.Frame(self, background=color("raised"))
@@ -93,11 +97,10 @@ class EmojiPicker(tk.Frame):
         self._name.pack(fill="x", padx=px(10), pady=(0, px(8)))
         self._canvas.bind("<Motion>", self._pointed)
         self._canvas.bind("<Button-1>", self._clicked)
-        for event, rows in (("<Button-4>", -1), ("<Button-5>", 1)):
-            self._canvas.bind(event, lambda _e, rows=rows: self._canvas.yview_scroll(rows, "units"))  # type: ignore[misc]
-        self._canvas.bind(
-            "<MouseWheel>", lambda e: self._canvas.yview_scroll(-1 if e.delta > 0 else 1, "units")
-        )
+        on_wheel(
+            self._canvas.bind, lambda way: self._canvas.yview_scroll(way, "units"),
+            system=theme.windowing,
+        )  # fmt: skip
         steps = {"<Left>": -1, "<Right>": 1, "<Up>": -COLUMNS, "<Down>": COLUMNS}
         for key, step in steps.items():
             self._entry.bind(key, lambda _e, step=step: self._step(step))  # type: ignore[misc]
@@ -110,6 +113,7 @@ class EmojiPicker(tk.Frame):
     def open(self, near: tk.Misc) -> None:
         """Show it beside a widget, inside the window, and take the keys."""
         self._before = self._top.focus_get()
+        mirror(self)
         self.update_idletasks()
         width, height = self.winfo_reqwidth(), self.winfo_reqheight()
         x = near.winfo_rootx() - self._top.winfo_rootx() + near.winfo_width() - width

@@ -84,16 +84,17 @@ def first_drawn(text: str, most: int) -> str:
     return text
 
 
-def fit_for_tk(text: str, *, visual: bool = True, x11: bool = X11) -> str:
+def fit_for_tk(text: str, *, visual: bool = True, x11: bool = X11, base: str = "") -> str:
     """A line for a label, title, tree or menu: no sign that may come in colour, in the order seen.
 
     Args:
         visual: put right-to-left text in the order it is seen; not for what can be edited.
+        base: `rtl` or `ltr`, the direction of the line; by its first letter where none is given.
     """
     if text.isascii() or not x11:
         return text
     text = emoji.never_plain().sub(lambda found: _named(found.group()), text)
-    return as_seen(text) if visual else text
+    return as_seen(text, base) if visual else text
 
 
 def _named(sign: str) -> str:

@@ -17,6 +17,7 @@ from .card import buttons_of
 from .entries import Entry
 from .glyphs import fit_for_tk
 from .hover import Actions, Hint, hint
+from .mirror import mirror, turn
 from .pages import Pages
 from .paint import Painter
 from .theme import Theme
@@ -86,6 +87,7 @@ class History(ttk.Frame):
         self._bar.grid(row=1, column=2, sticky="ns")
         self.columnconfigure(1, weight=1)
         self.rowconfigure(1, weight=1)
+        mirror(self)
 
     def _listen(self) -> None:
         text = self._text
@@ -421,6 +423,7 @@ class History(ttk.Frame):
             font=self._theme.font("small-bold"),
         )
         self._banner.grid(row=0, column=1, columnspan=2, sticky="ew")
+        turn(self._banner)
 
     def _resized(self, event: "tk.Event[tk.Text]") -> None:
         if self._stick:

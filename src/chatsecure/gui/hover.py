@@ -11,7 +11,9 @@ from chatsecure.client.history import HistoryLine
 
 from .entries import clock, reach
 from .glyphs import fit_for_tk
+from .mirror import anchored, mirror
 from .theme import Theme
+from .wheel import on_wheel
 
 ACTIONS = (("react", "emoji"), ("reply", "reply"), ("copy", "copy"), ("menu", "more"))
 
@@ -32,9 +34,12 @@ class Actions(tk.Frame):
             button.bind("<Button-1>", lambda _event, what=what: self._clicked(what))  # type: ignore[misc]
             button.bind("<Enter>", lambda _event, label=button: self._lit(label, lit=True))  # type: ignore[misc]
             button.bind("<Leave>", lambda _event, label=button: self._lit(label, lit=False))  # type: ignore[misc]
-            for wheel, way in (("<Button-4>", -1), ("<Button-5>", 1)):
-                button.bind(wheel, lambda _event, way=way: text.yview_scroll(50 * way, "pixels"))  # type: ignore[misc]
+            on_wheel(
+                button.bind, lambda way: text.yview_scroll(50 * way, "pixels"),
+                system=theme.windowing,
+            )  # fmt: skip
             self._buttons.append((icon, button))
+        mirror(self)
         self.restyle()
 
     def restyle(self) -> None:
@@ -54,7 +59,11 @@ class Actions(tk.Frame):
         self._line = line
         self._time.configure(text=clock(line.at))
         top = max(y - self._theme.px(8), self._theme.px(2))
-        self.place(relx=1.0, x=-self._theme.px(14), y=top, anchor="ne")
+        anchor, inset = anchored("ne"), self._theme.px(14)
+        if anchor == "ne":
+            self.place(relx=1.0, x=-inset, y=top, anchor=anchor)
+        else:
+            self.place(relx=0.0, x=inset, y=top, anchor=anchor)
 
     def hide(self) -> None:
         """Go away."""

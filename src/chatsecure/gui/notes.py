@@ -9,6 +9,7 @@ from tkinter import ttk
 from chatsecure.client.display import harmless
 
 from .fields import fit_lines
+from .mirror import mirror
 from .theme import Theme
 from .wording import _, logical
 
@@ -74,6 +75,7 @@ class Notes:
         text.pack(side="left", fill="both", expand=True)
         text.insert("1.0", "\n".join(self._lines))
         text.configure(state="disabled")
+        mirror(frame)
         frame.place(relx=0.02, rely=1.0, relwidth=0.96, anchor="sw", y=-theme.px(86))
         frame.update_idletasks()
         counted = text.count("1.0", "end", "displaylines")

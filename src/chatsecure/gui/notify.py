@@ -14,6 +14,7 @@ from chatsecure.client.events import FileEvent, MessageEvent
 
 from . import shown
 from .marks import avatar
+from .mirror import mirror
 from .wording import _
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Notifier:
         picture.grid(row=0, column=0, rowspan=2, padx=(0, theme.px(10)))
         first.grid(row=0, column=1, sticky="w")
         second.grid(row=1, column=1, sticky="w")
+        mirror(frame)
         for widget in (frame, picture, first, second):
             widget.bind("<Button-1>", lambda _event: self._clicked(target))
         note.update_idletasks()

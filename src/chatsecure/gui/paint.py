@@ -26,6 +26,7 @@ from .tags import AVATAR
 from .theme import Theme
 
 QUOTED_SIGNS = 90
+_SPACE, _GAP = Piece(" "), Piece("   ", (), "tiny")
 
 
 class Painter:
@@ -182,10 +183,10 @@ class Painter:
         color = pictures.name_color(line.sender)
         pieces = [Piece(harmless_name(line.sender), (color,), "bold", color, action)]
         if line.mine:
-            pieces.append(Piece(" " + _("(you)"), ("time",), "tiny", "dim"))
-        pieces.append(Piece("   " + entries.clock(line.at), ("time",), "tiny", "dim"))
+            pieces += [_SPACE, Piece(_("(you)"), ("time",), "tiny", "dim")]
+        pieces += [_GAP, Piece(entries.clock(line.at), ("time",), "tiny", "dim")]
         if line.conversation.startswith("@"):
-            pieces.append(Piece("   " + _("private"), ("private",), "tiny-bold", "private"))
+            pieces += [_GAP, Piece(_("private"), ("private",), "tiny-bold", "private")]
         if pen.mirrored:
             whole = theme.avatar(line.sender, AVATAR)
             gap = Piece(photo=pen.blank(theme.px(text_tags.GAP)))
@@ -220,11 +221,12 @@ class Painter:
                 words = words[:QUOTED_SIGNS] + "…"
             color = pictures.name_color(quoted.sender)
             name = harmless_name(quoted.sender)
-            pieces += [
-                Piece(name, (f"quoted-{color}",), "small-bold", color, act),
-                Piece("  "),
-                Piece(words, (), "small", "dim", act),
-            ]
+            pieces += [Piece(name, (f"quoted-{color}",), "small-bold", color, act), Piece("  ")]
+            # Tk would wrap at a picture even where it is told not to wrap.
+            room = self.pen.width - self.pen.measure(pieces) - self.theme.px(4)
+            words = self.pen.shortened(words, "small", max(room, 0))
+            self.pen.entry.fluid = True
+            pieces.append(Piece(words, (), "small", "dim", act))
         body.first()
         self.pen.put(pieces, ("reply",), backwards=self.pen.mirrored)
         self.pen.say("\n", "reply")
@@ -235,7 +237,7 @@ class Painter:
             return []
         pieces = []
         if line.edited:
-            pieces.append(Piece("  " + _("(edited)"), ("small",), "tiny", "dim"))
+            pieces += [Piece("  "), Piece(_("(edited)"), ("small",), "tiny", "dim")]
         if line.mine and line.file_state != "failed":
             tick, words = entries.reach(line)
             failed = tick == "failed"
@@ -246,7 +248,7 @@ class Painter:
             if failed or tick == "queued" or line.n == self.last_mine:
                 style, font = ("failed", "small-bold") if failed else ("small", "tiny")
                 ink = "danger" if failed else "dim"
-                pieces.append(Piece(" " + words, (style,), font, ink, act))
+                pieces += [_SPACE, Piece(words, (style,), font, ink, act)]
         return pieces
 
     def _card(self, line: HistoryLine, body: Body) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from chatsecure.words import right_to_left
 
 from . import card, pictures
+from .bidi import base_direction
 from .entries import Entry
 from .glyphs import Glyphs, Ink, split_runs
 from .tags import CONTENT, LEFT, RIGHT
@@ -164,7 +165,7 @@ class Pen:
                 ink = Ink(self.theme.color(color), bold, "link" in tags)
                 for part in self._fitting(run.text, font, bold=bold):
                     photo = self.glyphs.cut(self.inked([(part, ink)]), font)
-                    self.picture(photo, tags, align="bottom", words=part, action=action)
+                    self.picture(photo, tags, align=_align(tags), words=part, action=action)
 
     def _fitting(self, words: str, font: str, *, bold: bool) -> list[str]:
         """A drawn run in parts that fit beside other text; in pieces a picture cannot wrap."""
@@ -207,12 +208,39 @@ class Pen:
         """
         for piece in reversed(pieces) if backwards else pieces:
             of = (*tags, *piece.tags)
-            if piece.photo is not None:
-                self.picture(piece.photo, of, words=piece.words, action=piece.action)
+            photo = piece.photo or self._drawn(piece)
+            if photo is not None:
+                align = "center" if piece.photo else _align(of)
+                self.picture(photo, of, align=align, words=piece.words, action=piece.action)
                 continue
             if piece.action is not None:
                 of = (*of, self.acting(*piece.action))
             self.letters(piece.words, of, font=piece.font, color=piece.color, action=piece.action)
+
+    def _drawn(self, piece: Piece) -> tk.PhotoImage | None:
+        """Words from right to left as one picture, which keeps their order."""
+        if not self.glyphs.draws or base_direction(piece.words) == "ltr":
+            return None
+        self.entry.drawn = True
+        ink = Ink(self.theme.color(piece.color), "bold" in piece.font, "link" in piece.tags)
+        return self.glyphs.cut(self.inked([(piece.words, ink)]), piece.font, "rtl")
+
+    def shortened(self, words: str, font: str, room: int) -> str:
+        """As much of a text as has room in so many pixels, with an ellipsis where it is cut."""
+
+        def fits(shown: str) -> bool:
+            return self.glyphs.width(shown, font, bold="bold" in font) <= room
+
+        if fits(words):
+            return words
+        low, high = 0, len(words)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if fits(words[:middle] + "…"):
+                low = middle
+            else:
+                high = middle - 1
+        return words[:low].rstrip() + "…"
 
     def measure(self, pieces: Sequence[Piece]) -> int:
         """How wide pieces are together, in pixels."""
@@ -263,3 +291,7 @@ class Pen:
         wide = max(width, 1)
         return self.theme.keep(("blank", wide), lambda: Image.new("RGBA", (wide, 1), (0, 0, 0, 0)))
 
+
+def _align(tags: Sequence[str]) -> Any:
+    """How drawn letters stand beside others: a head may be higher than its letters."""
+    return "center" if "head" in tags else "bottom"

@@ -9,6 +9,7 @@ from chatsecure.client.lines import MemberLine
 
 from . import shown
 from .marks import avatar, icon_button
+from .mirror import turn
 from .rows import Look, Rows
 from .theme import Theme
 from .wording import _, logical, seen, several
@@ -60,6 +61,7 @@ class People(ttk.Frame):
         self._title.configure(text=seen(", ".join(map(logical, words))))
         if may_add:
             self._add.pack(side="right")
+            turn(self._add)
         else:
             self._add.pack_forget()
         order = {"owner": 0, "manager": 1, "member": 2}

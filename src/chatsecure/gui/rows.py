@@ -15,7 +15,9 @@ from tkinter import ttk
 from typing import Generic, TypeVar
 
 from .glyphs import Glyphs, Ink, fit_for_tk
+from .mirror import anchored, mirror
 from .theme import Theme
+from .wheel import on_wheel
 from .wording import logical
 
 T = TypeVar("T")
@@ -156,9 +158,10 @@ class Rows(tk.Frame, Generic[T]):
             self.bind_class(self._tag, button, self._right_click)
         self.bind_class(self._tag, "<Motion>", self._motion)
         self.bind_class(self._tag, "<Leave>", lambda _event: self._hovered(None))
-        self.bind_class(self._tag, "<MouseWheel>", self._wheel)
-        self.bind_class(self._tag, "<Button-4>", lambda _event: self._roll(-WHEEL_ROWS))
-        self.bind_class(self._tag, "<Button-5>", lambda _event: self._roll(WHEEL_ROWS))
+        on_wheel(
+            partial(self.bind_class, self._tag), lambda way: self._roll(WHEEL_ROWS * way),
+            system=self._theme.windowing,
+        )  # fmt: skip
         self.bindtags((self._tag, *self.bindtags()))
 
     def _moved_by(self, by: Callable[[], int], _event: "tk.Event[tk.Misc]") -> str:
@@ -210,9 +213,6 @@ class Rows(tk.Frame, Generic[T]):
         if place != self._hover:
             self._hover = place
             self.draw_soon()
-
-    def _wheel(self, event: "tk.Event[tk.Misc]") -> None:
-        self._roll(-WHEEL_ROWS if event.delta > 0 else WHEEL_ROWS)
 
     def _roll(self, by: int) -> None:
         self._top = max(0, min(self._top + by, len(self.items) - self._visible()))
@@ -270,10 +270,13 @@ class Rows(tk.Frame, Generic[T]):
         self._top = max(0, min(self._top, len(self.items) - visible))
         border = 2 * self._theme.px(2)
         wide = self.winfo_width() - border
+        x = 0
         if len(self.items) > visible:
-            self._bar.place(relx=1.0, rely=0, relheight=1.0, anchor="ne")
+            anchor = anchored("ne")
+            self._bar.place(relx=float(anchor == "ne"), rely=0, relheight=1.0, anchor=anchor)
             self._bar.set(self._top / len(self.items), (self._top + visible) / len(self.items))
             wide -= self._bar.winfo_reqwidth()
+            x = self._bar.winfo_reqwidth() if anchor == "nw" else 0
         else:
             self._bar.place_forget()
         # One more than fits is drawn in part.
@@ -292,7 +295,7 @@ class Rows(tk.Frame, Generic[T]):
                 ground = "side_hover"
             else:
                 ground = self._ground
-            row.place(x=0, y=number * height, width=wide, height=height)
+            row.place(x=x, y=number * height, width=wide, height=height)
             row.show(self._look(item), ground, wide, cursor=focus and place == self._cursor)
 
     def focus_get_safe(self) -> bool:
@@ -334,6 +337,7 @@ class _Row(tk.Frame):
             self._badge.grid(row=0, column=4, sticky="e", padx=(0, px(8)))
         for widget in (self, *self.winfo_children()):
             widget.bindtags((tag, *widget.bindtags()))
+        mirror(self)
 
     def show(self, look: Look, ground: str, wide: int, *, cursor: bool) -> None:
         """Show another look."""

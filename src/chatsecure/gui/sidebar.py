@@ -11,6 +11,7 @@ from chatsecure.client.lines import RoomLine
 from . import shown
 from .fields import guard_entry
 from .marks import avatar, icon_button
+from .mirror import anchored
 from .rows import Look, Rows
 from .theme import Theme
 from .wording import _
@@ -44,7 +45,7 @@ class Sidebar(ttk.Frame):
         self._placeholder = ttk.Label(top, text=_("Search"), style="Field.Dim.TLabel")
         self.entry.pack(side="left", fill="x", expand=True, padx=(0, px(6)))
         self._new.pack(side="right")
-        self._placeholder.place(in_=self.entry, x=px(10), rely=0.5, anchor="w")
+        self._place_placeholder()
         self._placeholder.bind("<Button-1>", lambda _event: self.entry.focus_set())
         self.rows: Rows[RoomLine] = Rows(
             self,
@@ -71,6 +72,14 @@ class Sidebar(ttk.Frame):
         self.entry.bind("<Return>", self._search)
         self.entry.bind("<Down>", lambda _event: self.rows.focus_set())
         self.entry.bind("<Escape>", lambda _event: self.words.set(""))
+
+    def _place_placeholder(self) -> None:
+        anchor, inset = anchored("w"), self._theme.px(10)
+        left = anchor == "w"
+        self._placeholder.place(
+            in_=self.entry, relx=float(not left), x=inset if left else -inset, rely=0.5,
+            anchor=anchor,
+        )  # fmt: skip
 
     def show(self, rooms: list[RoomLine], opened: str) -> None:
         """Show these conversations: those with news first, then by when somebody wrote last."""
@@ -104,7 +113,7 @@ class Sidebar(ttk.Frame):
         if words:
             self._placeholder.place_forget()
         else:
-            self._placeholder.place(in_=self.entry, x=self._theme.px(10), rely=0.5, anchor="w")
+            self._place_placeholder()
         matching = [room for room in self._rooms if words in room.name.casefold()]
         self.rows.show(matching, lambda room: room.name == self._open)
         self.rows.point(lambda room: room.name == self._open)

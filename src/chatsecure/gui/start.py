@@ -23,6 +23,7 @@ from chatsecure.wire.errors import ChatSecureError, Unreachable
 from .bridge import Bridge
 from .dialogs import paragraph
 from .fields import guard_entry
+from .mirror import turn
 from .ownserver import OwnServer
 from .theme import Theme
 from .wording import _, seen
@@ -53,20 +54,25 @@ class Page(ttk.Frame):
         """A heading."""
         label = ttk.Label(self.inner, text=text, style="Heading.TLabel")
         label.pack(anchor="w", pady=(0, self.theme.px(6)))
+        turn(label)
 
     def say(self, text: str, style: str = "Dim.TLabel") -> ttk.Label:
         """A paragraph."""
         label = paragraph(self.inner, self.theme, text, style, WIDE)
         label.pack(anchor="w", fill="x", pady=(0, self.theme.px(12)))
+        turn(label)
         return label
 
     def field(self, label: str, value: str = "", *, hide: bool = False) -> ttk.Entry:
         """A labelled field."""
-        ttk.Label(self.inner, text=label, style="Bold.TLabel").pack(anchor="w")
+        above = ttk.Label(self.inner, text=label, style="Bold.TLabel")
+        above.pack(anchor="w")
+        turn(above)
         entry = ttk.Entry(self.inner, width=44, show="●" if hide else "")
         guard_entry(entry)
         entry.insert(0, value)
         entry.pack(fill="x", pady=(self.theme.px(3), self.theme.px(12)))
+        turn(entry)
         return entry
 
     def button(
@@ -123,6 +129,7 @@ class Start(Page):
         picture = ttk.Label(self.inner, image=image)
         picture.image = image  # type: ignore[attr-defined] # Tk keeps no reference
         picture.pack(anchor="w", pady=(0, self.theme.px(10)))
+        turn(picture)
         self.heading(_("Welcome to ChatSecure"))
         self.say(
             _("What you write can be read by the people you write to, and by nobody else: not by "

@@ -12,6 +12,7 @@ from tkinter import ttk
 from typing import TYPE_CHECKING, Any
 
 from . import pictures
+from .mirror import anchored
 
 if TYPE_CHECKING:
     from .theme import Theme
@@ -134,6 +135,7 @@ def _elements(theme: Theme, style: ttk.Style, kept: list[tk.PhotoImage]) -> None
 
 def _choices(theme: Theme, style: ttk.Style, boxes: _Boxes) -> None:
     color, size = theme.color, theme.px(18)
+    side = "left" if anchored("w") == "w" else "right"
 
     def square(fill: str, line: str, *, mark: bool = False, radius: float = 4) -> str:
         box = pictures.rounded(
@@ -152,11 +154,11 @@ def _choices(theme: Theme, style: ttk.Style, boxes: _Boxes) -> None:
             ("selected", "focus", square("accent", "focus", mark=True, radius=radius)),
             ("selected", square("accent", "accent", mark=True, radius=radius)),
             ("focus", square("window", "focus", radius=radius)),
-            width=size + theme.px(8), sticky="w",
+            width=size + theme.px(8), sticky=anchored("w"),
         )  # fmt: skip
         parts: Any = [
-            (f"{name}.mark", {"side": "left", "sticky": ""}),
-            (f"{name}.label", {"side": "left", "sticky": "nswe"}),
+            (f"{name}.mark", {"side": side, "sticky": ""}),
+            (f"{name}.label", {"side": side, "sticky": "nswe"}),
         ]
         style.layout(f"T{name}", [(f"{name}.padding", {"sticky": "nswe", "children": parts})])
 
@@ -246,7 +248,7 @@ def _configure(theme: Theme, style: ttk.Style) -> None:
             name,
             foreground=[("disabled", color("dim") if fill in ("raised", "window") else color(ink))],
         )
-    style.configure("Side.TButton", anchor="w", padding=(px(10), px(6)))
+    style.configure("Side.TButton", anchor=anchored("w"), padding=(px(10), px(6)))
     style.configure("TEntry", padding=(px(10), px(6)), foreground=color("text"))
     style.configure("TSeparator", background=color("line"))
     style.configure("TPanedwindow", background=color("line"))

@@ -36,8 +36,7 @@ def style(text: tk.Text, theme: Theme, *, mirrored: bool = False) -> None:
         "head", spacing1=px(10), lmargin1=px(LEFT), lmargin2=content, rmargin=px(RIGHT)
     )
     text.tag_configure(
-        "reply", spacing3=px(2), font=theme.font("small"), foreground=color("dim"),
-        wrap="none", **margins,
+        "reply", spacing3=px(2), font=theme.font("small"), foreground=color("dim"), **margins,
     )  # fmt: skip
     text.tag_configure("chips", spacing1=px(2), spacing3=px(4), **margins)
     text.tag_configure(
@@ -93,7 +92,7 @@ def style(text: tk.Text, theme: Theme, *, mirrored: bool = False) -> None:
 
 
 def _letters(text: tk.Text, theme: Theme) -> None:
-    color, px = theme.color, theme.px
+    color = theme.color
     for name in ("bold", "italic", "bold-italic"):
         text.tag_configure(name, font=theme.font(name))
     text.tag_configure("strike", overstrike=True)

@@ -25,6 +25,7 @@ from chatsecure.client.events import (
 )
 from chatsecure.client.lines import RoomLine
 from chatsecure.wire.errors import ChatSecureError
+from chatsecure.words import right_to_left
 
 from . import shown
 from .acts import Acts
@@ -33,6 +34,7 @@ from .conversation import ConversationView
 from .drop import accept_drops
 from .keys import bind_keys
 from .looks import letters, resolve
+from .mirror import mirror
 from .notes import Notes
 from .notify import Notifier
 from .people import People
@@ -100,10 +102,12 @@ class Window:
         self.view.configure(width=theme.px(300), height=theme.px(200))
         for pane in (self.sidebar, self.view, self.people):
             pane.pack_propagate(False)
-        self.panes.add(self.sidebar, weight=0)
-        self.panes.add(self.view, weight=1)
+        first, second = (self.view, self.sidebar) if right_to_left() else (self.sidebar, self.view)
+        for pane in (first, second):
+            self.panes.add(pane, weight=int(pane is self.view))
         self.panes.pack(fill="both", expand=True)
         self.frame.pack(fill="both", expand=True)
+        mirror(self.frame)
         self._with_people = False
         self.frame.bind("<Configure>", lambda _event: self._fit_people())
         root.bind("<FocusIn>", self._focus)
@@ -323,16 +327,22 @@ class Window:
         if wanted != self._with_people:
             self._with_people = wanted
             if wanted:
-                self.panes.add(self.people, weight=0)
+                self._add_people()
             else:
                 self.panes.forget(self.people)
+
+    def _add_people(self) -> None:
+        if right_to_left():
+            self.panes.insert(0, self.people, weight=0)
+        else:
+            self.panes.add(self.people, weight=0)
 
     def toggle_people(self) -> None:
         """Show or hide the people at the right; in a narrow window, in place of nothing else."""
         if self.frame.winfo_width() < self.theme.px(NARROW):
             self._with_people = not self._with_people
             if self._with_people:
-                self.panes.add(self.people, weight=0)
+                self._add_people()
                 self.people.rows.focus_set()
             else:
                 self.panes.forget(self.people)

@@ -27,7 +27,7 @@ def seen(text: str) -> str:
     """A text of ours for a widget."""
     if not X11 or text.isascii() or not words.right_to_left():
         return text
-    turned = Seen(fit_for_tk(text))
+    turned = Seen(fit_for_tk(text, base="rtl"))
     turned.read = text
     return turned
 
