@@ -20,7 +20,7 @@ from chatsecure.client.events import (
     stamp,
     to_record,
 )
-from chatsecure.client.files_send import look_at
+from chatsecure.client.files import look_at
 from chatsecure.client.history import HistoryLine
 from chatsecure.wire.errors import (
     ChatSecureError,

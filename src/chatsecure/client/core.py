@@ -8,7 +8,7 @@ acknowledged; every process that has the profile open may run a core of its own.
 This module is the whole of it and what the parts share. The connection's bytes and requests are in
 `requests.py`, greeting and log-in in `login.py`, events in `announce.py`. What arrives in
 conversations is handled in `receive.py`, what is sent in `outbox.py`, operations of several steps
-in `flows*.py`, files in `files.py`.
+in `flows*.py`, files in `files/`.
 """
 
 import secrets

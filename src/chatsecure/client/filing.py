@@ -1,6 +1,6 @@
 """The facade's part for files: sending them, and what the person says to those that come.
 
-How they move is in `files.py`; here ids and targets of the faces become the core's.
+How they move is in `files/`; here ids and targets of the faces become the core's.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from chatsecure.wire.errors import NotFound
 
 from .events import message_id
 from .facade import Facade, raw_id
-from .files_send import Progress, look_at
+from .files import Progress, look_at
 
 
 class Filing(Facade):

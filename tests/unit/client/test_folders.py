@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chatsecure.client.files_disk import FileProblem
-from chatsecure.client.folders import rename_folder, scan, unpack
+from chatsecure.client.files.disk import FileProblem
+from chatsecure.client.files.folders import rename_folder, scan, unpack
 from chatsecure.wire.errors import Usage
 
 

@@ -6,9 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from chatsecure.client.display import safe_filename
 from chatsecure.wire.errors import ChatSecureError
-
-from .display import safe_filename
 
 MAX_NAMESAKES = 10_000
 

@@ -14,6 +14,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from chatsecure.client import conversations
+from chatsecure.client.content import FileManifest, decode_content, encode_content
+from chatsecure.client.display import safe_filename
+from chatsecure.client.flow import Flow, Ticket, Until, Work
+from chatsecure.client.inbound import FILE
+from chatsecure.client.thumbnails import make_thumbnail
 from chatsecure.crypto import filecipher
 from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
 from chatsecure.wire import messages as m
@@ -25,18 +31,13 @@ from chatsecure.wire.errors import (
     Usage,
 )
 
-from . import conversations
-from .content import FileManifest, decode_content, encode_content
-from .display import safe_filename
-from .files_disk import FileProblem
-from .flow import Flow, Ticket, Until, Work
+from .disk import FileProblem
 from .folders import Tree, scan
-from .inbound import FILE
-from .thumbnails import make_thumbnail
 
 if TYPE_CHECKING:
-    from .core import Core
-    from .files import Files
+    from chatsecure.client.core import Core
+
+    from .transfers import Files
 
 UNDER_WAY_BYTES = 6 * 1024 * 1024
 """What has no answer yet: enough to go on while a segment is brought to the server's disk."""

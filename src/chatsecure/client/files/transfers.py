@@ -1,6 +1,6 @@
 """The files of one profile: which are on their way, what the person wants, what the faces hear.
 
-Sending is in `files_send.py`, fetching in `files_receive.py`; both are flows (see `flow.py`), so
+Sending is in `sending.py`, fetching in `receiving.py`; both are flows (see `flow.py`), so
 messages pass between their parts. Everything durable is in the table `files`:
 
     ours      sending -> sent, failed, cancelled
@@ -16,60 +16,50 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from chatsecure.client import contacts, conversations, settings
+from chatsecure.client.content import FileFate, FileManifest
+from chatsecure.client.display import safe_filename
+from chatsecure.client.flow import Flow, Operation
+from chatsecure.client.flows import pause
+from chatsecure.client.outbox import LATER
 from chatsecure.crypto.credentials import MemberIdentity
 from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
-from chatsecure.wire.errors import ChatSecureError, ErrorCode, NotFound, Refused, Usage
+from chatsecure.wire.errors import ChatSecureError, ErrorCode, Refused
 
-from . import contacts, conversations, files_receive, files_send, settings
-from .content import FileFate, FileManifest, FileNote, decode_content
-from .conversations import Conversation
-from .display import safe_filename
-from .events import FileEvent, message_id, stamp
-from .files_disk import NoRoom, check_room, free_names, reason_of, rename_new
-from .files_receive import is_whole
-from .files_send import Progress, look_at
-from .flow import Flow, Operation
-from .flows import pause
+from . import receiving, sending
+from .disk import NoRoom, check_room, free_names, reason_of, rename_new
 from .folders import rename_folder, unpack
-from .outbox import LATER
+from .receiving import is_whole
+from .rows import Key
+from .sending import Progress, look_at
+from .wishes import Wishes
 
 if TYPE_CHECKING:
-    from .core import Core
+    from chatsecure.client.core import Core
 
 LARGE_AT_ONCE = 3
 SMALL_AT_ONCE = 16
 SMALL_BYTES = 1024 * 1024
-PART_SUFFIX = ".part"
-PROGRESS_MS = 100
 FIRST_PART, LEAST_PART = 256 * 1024, 64 * 1024
 PART_MS, RATE_MS = 10, 250
 NEIGHBOUR_MS = 250
 RETRY_MS, RETRY_MOST_MS = 30_000, 3_600_000
 
-Key = tuple[bytes, bytes]
-"""Log and message: what a file is known by."""
 
-
-class Files:
+class Files(Wishes):
     """Transfers of one core."""
 
     def __init__(self, core: Core) -> None:
-        self.core = core
-        self._db = core.db
-        self._running: dict[Key, Operation[None]] = {}
+        super().__init__(core)
         self._small: set[Key] = set()
         self._stalled: set[Key] = set()
         """Those whose sender does not go on: they hold up no others."""
-        self._dropping: set[Key] = set()
-        self._told: dict[Key, int] = {}
         self._moved, self._moved_since = 0, core.now()
         self.part_bytes = FIRST_PART
         """How much of a file one message carries: about `PART_MS` of the line."""
-        self.downloads: Path | None = None
-        """Where received files go; nothing is fetched while it is None."""
         self.may_receive: Callable[[], bool] = lambda: True
         """Whether this process is the one that fetches for the profile."""
         self.claim: Callable[[bytes], bool] = lambda _: True
@@ -78,7 +68,7 @@ class Files:
         """Give it back."""
         self._sending: set[bytes] = set()
 
-    # --- sending ------------------------------------------------------------------------------
+    # --- sending ---------------------------------------------------------------------------------
 
     def send(self, log_id: bytes, path: Path, progress: Progress | None = None) -> Flow[bytes]:
         """Post a file and upload it, or go on with that. Gives the message's id.
@@ -102,7 +92,7 @@ class Files:
                 return self._sent(key)
         if found is None:
             try:
-                yield from files_send.begin(self.core, *key, source)
+                yield from sending.begin(self.core, *key, source)
             except BaseException:
                 self._release(key)
                 raise
@@ -139,7 +129,7 @@ class Files:
         try:
             if self._state(key) != "sending":
                 return
-            yield from files_send.bring(self, key, report)
+            yield from sending.bring(self, key, report)
             with self._db.transaction():
                 if self._set(key, "sent", "sending"):
                     self.tell(key, state="sent")
@@ -165,7 +155,7 @@ class Files:
             self._note(key, FileFate.FAILED, reason_of(error))
         self.core.defer(self.core.pump)
 
-    # --- receiving ----------------------------------------------------------------------------
+    # --- receiving -------------------------------------------------------------------------------
 
     def offered(self, sender: MemberIdentity, manifest: FileManifest) -> bool:
         """A file is offered: whether it waits for the person's word before it is fetched."""
@@ -313,7 +303,7 @@ class Files:
             with self._db.transaction():
                 self._set(key, "receiving")
                 self.tell(key, state="receiving")
-        yield from files_receive.fetch(self, key, manifest, part, int(segments))
+        yield from receiving.fetch(self, key, manifest, part, int(segments))
         if manifest.folder:
             yield self.core.work(partial(_unpack, part, unpacked))
         for free in free_names(self.downloads, manifest.name):
@@ -345,10 +335,6 @@ class Files:
                 self.core.outbox.queue_file_receipt(row, key[1], manifest.sha256)
         self.core.outbox.pump()
 
-    def _part(self, key: Key) -> Path:
-        assert self.downloads is not None
-        return self.downloads / f".{key[1].hex()}{PART_SUFFIX}"
-
     def stalled(self, key: Key) -> None:
         """Nothing more of a file is there for now."""
         if key not in self._stalled:
@@ -359,211 +345,6 @@ class Files:
         """More of a file has come."""
         self._stalled.discard(key)
 
-    def segments(self, key: Key, count: int) -> None:
-        """So many segments of a file are on disk."""
-        with self._db.transaction():
-            self._db.run("UPDATE files SET segments = ? WHERE log_id = ? AND id = ?", count, *key)
-
-    # --- what the person wants ----------------------------------------------------------------
-
-    def accept(self, id_: bytes) -> None:
-        """See `Client.accept_file`."""
-        key, incoming, state = self._find(id_)
-        if not incoming:
-            raise Usage("this is a file of your own")
-        if state in ("received", "receiving"):
-            return
-        if state == "cancelled" and self._withdrawn(key):
-            raise Usage("its sender has taken this file back", hint="ask for it again")
-        with self._db.transaction():
-            self._db.run(
-                "UPDATE files SET state = 'offered', held = 0, tries = 0, retry_at = NULL"
-                " WHERE log_id = ? AND id = ?", *key,
-            )  # fmt: skip
-        self.core.pump()
-
-    def decline(self, id_: bytes) -> None:
-        """See `Client.decline_file`."""
-        key, incoming, state = self._find(id_)
-        if not incoming:
-            raise Usage("this is a file of your own", hint="cancel it instead")
-        self._turn_down(key, state, "declined", FileFate.DECLINED)
-
-    def cancel(self, id_: bytes) -> None:
-        """See `Client.cancel_file`."""
-        key, incoming, state = self._find(id_)
-        if incoming:
-            self._turn_down(key, state, "cancelled", FileFate.CANCELLED)
-        elif state in ("sending", "sent"):
-            with self._db.transaction():
-                self._set(key, "cancelled")
-                self._db.run("UPDATE files SET drop_blob = 1 WHERE log_id = ? AND id = ?", *key)
-                self.tell(key, state="cancelled")
-                if self._db.row("SELECT 1 FROM messages WHERE log_id = ? AND id = ?", *key):
-                    self._note(key, FileFate.CANCELLED)
-            self.core.pump()
-
-    def _turn_down(self, key: Key, state: str, to: str, fate: FileFate) -> None:
-        if state == "received":
-            raise Usage("this file is here already", hint="delete it if you do not want it")
-        if state in ("declined", "cancelled"):
-            return
-        with self._db.transaction():
-            self._set(key, to)
-            self.tell(key, state=to)
-            self._note(key, fate)
-        self.core.pump()
-        self._forget_part(key)
-
-    def find(self, beginning: str) -> bytes | None:
-        """The id of the newest file whose id begins so, in hexadecimal."""
-        wanted = beginning.casefold()
-        if not wanted or not set(wanted) <= set("0123456789abcdef"):
-            return None
-        found = self._db.value(
-            "SELECT id FROM files WHERE hex(id) LIKE ? ORDER BY at DESC LIMIT 1", wanted + "%"
-        )
-        return None if found is None else bytes(found)
-
-    def _find(self, id_: bytes) -> tuple[Key, bool, str]:
-        found = self._db.row("SELECT log_id, incoming, state FROM files WHERE id = ?", id_)
-        if found is None:
-            raise NotFound(f"there is no file {message_id(id_)} here")
-        return (bytes(found[0]), id_), bool(found[1]), found[2]
-
-    def _withdrawn(self, key: Key) -> bool:
-        return bool(self._db.value("SELECT reason FROM files WHERE log_id = ? AND id = ?", *key))
-
-    def _forget_part(self, key: Key) -> None:
-        if self.downloads is not None:
-            self._part(key).unlink(missing_ok=True)
-            shutil.rmtree(self._part(key).with_suffix(".folder"), ignore_errors=True)
-
-    # --- what others say ----------------------------------------------------------------------
-
-    def noted(self, row: Conversation, sender: MemberIdentity, note: FileNote) -> str | None:
-        """Somebody says what becomes of a file; in the entry's transaction.
-
-        Returns:
-            What to tell of a file of ours: `declined`, `cancelled` or `failed`.
-        """
-        key = (row.log_id, note.of)
-        found = self._db.row(
-            "SELECT m.mine, m.sender, f.state, f.incoming FROM messages m"
-            " JOIN files f ON f.log_id = m.log_id AND f.id = m.id WHERE m.log_id = ? AND m.id = ?",
-            *key,
-        )
-        if found is None:
-            return None
-        mine, owner, state, incoming = found
-        if fold_name(owner) == fold_name(sender.name):
-            if incoming and state in ("offered", "receiving", "failed", "declined", "cancelled"):
-                gone = "cancelled" if note.fate is FileFate.CANCELLED else "failed"
-                reason = note.reason or "its sender took it back"
-                self._set(key, gone, reason=reason)
-                self._db.run("UPDATE files SET retry_at = NULL WHERE log_id = ? AND id = ?", *key)
-                if state not in ("declined", "cancelled"):
-                    self.tell(key, state=gone, reason=reason)
-                self.core.defer(self._stop_unwanted)
-                self.core.defer(lambda: self._forget_part(key))
-            return None
-        if not mine or incoming:
-            return None
-        fate = note.fate.name.lower()
-        self.device_done(key, sender.device_id, fate)
-        return fate
-
-    def device_done(self, key: Key, device_id: bytes, state: str) -> None:
-        """A device has a file of ours, or does not take it: once all have said so, the server
-        need not keep it. In a transaction."""
-        self._db.run(
-            "INSERT INTO file_devices(log_id, id, device_id, state) VALUES(?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET state = excluded.state",
-            *key, device_id, state,
-        )  # fmt: skip
-        if state == "failed":
-            return
-        open_ = self._db.row(
-            "SELECT 1 FROM members m WHERE m.log_id = ?1 AND m.device_id <> ?3 AND NOT EXISTS("
-            "SELECT 1 FROM file_devices d WHERE d.log_id = ?1 AND d.id = ?2"
-            " AND d.device_id = m.device_id AND d.state <> 'failed') LIMIT 1",
-            *key, self.core.me.device_id,
-        )  # fmt: skip
-        if open_ is None:
-            self._db.run(
-                "UPDATE files SET drop_blob = 1 WHERE log_id = ? AND id = ? AND state = 'sent'",
-                *key,
-            )
-            self.core.defer(self.core.pump)
-
-    def received_by(self, id_: bytes) -> int:
-        """How many people have confirmed a whole file of ours."""
-        return int(self._db.value("SELECT count(*) FROM file_receipts WHERE id = ?", id_))
-
-    def deleted(self, log_id: bytes, id_: bytes) -> None:
-        """The message of a file was deleted; in a transaction."""
-        key = (log_id, id_)
-        if self._set(key, "cancelled", "offered", "receiving", "failed", reason="deleted"):
-            self.core.defer(self._stop_unwanted)
-            self.core.defer(lambda: self._forget_part(key))
-        if self._db.run(
-            "UPDATE files SET drop_blob = 1 WHERE log_id = ? AND id = ? AND incoming = 0"
-            " AND state IN ('sending', 'sent')", *key,
-        ):  # fmt: skip
-            self._set(key, "cancelled", "sending")
-            self.core.defer(self.core.pump)
-
-    def _stop_unwanted(self) -> None:
-        """Give up what the person, or the other side, does not want any more."""
-        for key, operation in list(self._running.items()):
-            if self._state(key) in ("declined", "cancelled"):
-                operation.cancel()
-                self._forget_part(key)
-
-    def _drop_blob(self, key: Key, manifest: bytes) -> None:
-        content = decode_content(manifest)
-        if key in self._dropping or not isinstance(content, FileManifest):
-            return
-        self._dropping.add(key)
-
-        def done(ticket: Any) -> None:
-            self._dropping.discard(key)
-            error = ticket.error
-            if error is None or (isinstance(error, Refused) and error.code is ErrorCode.NOT_FOUND):
-                with self._db.transaction():
-                    self._db.run("UPDATE files SET drop_blob = 0 WHERE log_id = ? AND id = ?", *key)
-
-        self.core.ask(m.BlobDelete(content.blob_id), done)
-
-    # --- rows and events ----------------------------------------------------------------------
-
-    def manifest(self, key: Key) -> FileManifest:
-        """A file's manifest."""
-        row = self._db.row("SELECT manifest FROM files WHERE log_id = ? AND id = ?", *key)
-        manifest = decode_content(bytes(row[0]))
-        assert isinstance(manifest, FileManifest)
-        return manifest
-
-    def _state(self, key: Key) -> str:
-        found = self._db.value("SELECT state FROM files WHERE log_id = ? AND id = ?", *key)
-        return str(found or "")
-
-    def _set(self, key: Key, state: str, *before: str, reason: str = "") -> bool:
-        """Set a state, if it was one of these (or any); in a transaction."""
-        allowed = f" AND state IN ({', '.join('?' * len(before))})" if before else ""
-        return bool(
-            self._db.run(
-                f"UPDATE files SET state = ?, reason = ? WHERE log_id = ? AND id = ?{allowed}",
-                state, reason, *key, *before,
-            )
-        )  # fmt: skip
-
-    def _note(self, key: Key, fate: FileFate, reason: str = "") -> None:
-        """Tell the others what becomes of a file; in a transaction."""
-        row = conversations.get(self._db, key[0])
-        if row is not None and row.state == conversations.ACTIVE:
-            self.core.outbox.queue(row.log_id, FileNote(key[1], fate, reason[:200]))
-
     def moved(self, count: int) -> None:
         """So many bytes of files have been sent or have come: how fast is the line?"""
         now = self.core.now()
@@ -573,42 +354,6 @@ class Files:
             part = self._moved * PART_MS // passed
             self.part_bytes = max(LEAST_PART, min(part, m.MAX_BLOB_CHUNK_BYTES))
             self._moved, self._moved_since = 0, now
-
-    def progress(self, key: Key, state: str, done: int) -> None:
-        """Tell how far a file is, not too often."""
-        now = self.core.now()
-        if now - self._told.setdefault(key, now) >= PROGRESS_MS:
-            self._told[key] = now
-            self.tell(key, state=state, done=done)
-
-    def tell(self, key: Key, **more: Any) -> None:
-        """Emit a file's event."""
-        found = self._db.row(
-            "SELECT f.manifest, coalesce(m.sender, ''), m.seq, f.incoming, f.held FROM files f"
-            " LEFT JOIN messages m ON m.log_id = f.log_id AND m.id = f.id"
-            " WHERE f.log_id = ? AND f.id = ?",
-            *key,
-        )
-        row: Conversation | None = conversations.get(self._db, key[0])
-        manifest = decode_content(bytes(found[0])) if found else None
-        if row is None or not isinstance(manifest, FileManifest):
-            return
-        self.core.emit(
-            FileEvent(
-                at=stamp(self.core.now()),
-                id=message_id(key[1]),
-                conversation=row.name,
-                sender=found[1] or self.core.me.name,
-                seq=found[2],
-                name=safe_filename(manifest.name),
-                size=manifest.size,
-                sha256=manifest.sha256.hex(),
-                held=bool(found[4]),
-                mine=not found[3],
-                folder=manifest.folder,
-                **more,
-            )
-        )
 
 
 def _unpack(archive: Path, into: Path) -> None:

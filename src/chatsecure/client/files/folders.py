@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from chatsecure.client.display import safe_filename
 from chatsecure.wire.errors import Usage
 
-from .display import safe_filename
-from .files_disk import FileProblem, free_names, sync_folder
+from .disk import FileProblem, free_names, sync_folder
 
 MAX_ENTRIES = 100_000
 MAX_DEPTH = 64

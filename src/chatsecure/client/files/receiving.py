@@ -14,19 +14,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chatsecure.client.content import FileManifest
+from chatsecure.client.flow import Flow, Ticket, Work
+from chatsecure.client.flows import pause
 from chatsecure.crypto import filecipher
 from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, ProtocolError, Refused
 
-from .content import FileManifest
-from .files_disk import FileProblem, check_room
-from .flow import Flow, Ticket, Work
-from .flows import pause
+from .disk import FileProblem, check_room
 
 if TYPE_CHECKING:
-    from .core import Core
-    from .files import Files
+    from chatsecure.client.core import Core
+
+    from .transfers import Files
 
 UNDER_WAY_BYTES = 4 * 1024 * 1024
 """What is asked for ahead: enough to fill the line."""
