@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chatsecure.cli.human import clock, describe, history_line, history_record, size_text
 from chatsecure.cli.line import Progress
+from chatsecure.cli.receipts import told
 from chatsecure.client.events import (
     AnyEvent,
     ConnectionEvent,
@@ -143,3 +144,10 @@ def test_a_long_transfer_is_told_now_and_then() -> None:
     assert [at(0, 0), at(10, 5), at(50, 10), at(60, 12), at(150, 21), at(200, 40)] == [
         None, None, "file a.iso: sent 25 %", None, "file a.iso: sent 75 %", None,
     ]  # fmt: skip
+
+
+def test_many_receipts_are_one_line_with_the_words_of_the_last_message() -> None:
+    assert told("#lobby", [line(read=1)])[6:] == "#lobby: hi  [read by 1 of 2]"
+    many = [line(n=n, text=f"number {n}", delivered=2) for n in (3, 1, 2)]
+    said = told("@eve\x1b", many)[6:]
+    assert said == "@eve␛: 3 messages, the last: number 3  [delivered to 2 of 2]"

@@ -81,16 +81,23 @@ def test_driven_through_a_pipe(three: Three, tmp_path: Path) -> None:
 
 def test_the_end_of_the_input_waits_until_all_is_stored(three: Three) -> None:
     _, alice, bob = three
-    lines = [f"line {number}" for number in range(50)]
-    done = alice("cli", stdin="".join(f"@bob {line}\n" for line in lines)).ok()
+    lines = [f"line {number}" for number in range(1000)]
+    typed = "".join(f"@bob {line}\n" for line in lines).removesuffix("\n")
+    done = alice("cli", stdin=typed, timeout=4 * PATIENCE_S).ok()
     assert done.err == ""
     assert bob.texts() == lines
+    # What is said of that takes a line, not one for each receipt.
+    eventually(lambda: "[read by 1 of 1]" in alice("history", "@bob", "--last", "1").out, "read")
+    said = alice("cli", stdin="").ok().out.splitlines()
+    assert [line for line in said if "1000 messages, the last:" in line], said
+    assert len(said) < 10
 
 
-def test_sigterm_ends_it(three: Three) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_it_in_order(three: Three, how: signal.Signals) -> None:
     chat = three[1].start("cli")
     chat.line()
-    assert chat.end(signal.SIGTERM) == 0
+    assert chat.end(how) == 0
 
 
 class Terminal:

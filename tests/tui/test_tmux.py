@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -60,6 +61,12 @@ class Tmux:
             assert time.monotonic() < end, f"{what}\n{text}"
             time.sleep(0.05)
         return text
+
+    def process(self, who: str) -> int:
+        """The process of somebody's client."""
+        shell = self("display-message", "-p", "-t", f"={who}:", "#{pane_pid}").strip()
+        child = subprocess.run(["pgrep", "-P", shell], capture_output=True, text=True, check=True)
+        return int(child.stdout.split()[0])
 
     def end(self) -> None:
         """End it with all that runs in it."""
@@ -148,12 +155,53 @@ def test_sigterm_ends_it_in_order_and_keeps_the_draft(tmux: Tmux) -> None:
     tmux.sees("alice", "everyone there")
     tmux.raw("alice", "half a thought")
     tmux.sees("alice", "half a thought")
-    shell = tmux("display-message", "-p", "-t", "=alice:", "#{pane_pid}").strip()
-    child = subprocess.run(["pgrep", "-P", shell], capture_output=True, text=True, check=True)
-    os.kill(int(child.stdout.split()[0]), 15)
+    os.kill(tmux.process("alice"), signal.SIGTERM)
     tmux.sees("alice", "done 0")
     tmux.open("again", 110, 30, "--profile", str(tmux.folder / "person-alice"), "tui")
     tmux.sees("again", "half a thought")
+
+
+def test_it_ends_with_its_terminal_and_keeps_the_draft(tmux: Tmux) -> None:
+    tmux.open("alice")
+    tmux.open("bob")
+    tmux.sees("alice", "everyone there")
+    tmux.raw("alice", "half a thought")
+    tmux.sees("alice", "half a thought")
+    process = tmux.process("alice")
+    tmux("kill-session", "-t", "=alice")
+    end = time.monotonic() + PATIENCE_S
+    while is_running(process):
+        assert time.monotonic() < end, "it goes on without a terminal"
+        time.sleep(0.05)
+    tmux.open("again", 110, 30, "--profile", str(tmux.folder / "person-alice"), "tui")
+    tmux.sees("again", "half a thought")
+
+
+def test_it_stops_for_the_shell_and_comes_back(tmux: Tmux) -> None:
+    client = f"{sys.executable} -m chatsecure --profile {tmux.folder / 'person-alice'} tui"
+    shell = ["bash", "--norc", "-i"]
+    tmux("new-session", "-d", "-s", "alice", "-x", "110", "-y", "30", *shell)
+    tmux.raw("alice", client + "\n")
+    tmux.sees("alice", "everyone there")
+    tmux.raw("alice", "half a thought")
+    tmux.sees("alice", "half a thought")
+    tmux.keys("alice", "C-z")
+    assert "everyone there" not in tmux.sees("alice", "Stopped")
+    tmux.raw("alice", "fg\n")
+    tmux.sees("alice", "half a thought")
+    tmux.raw("alice", ", whole")
+    tmux.sees("alice", "half a thought, whole")
+    # What was typed last is undone where Ctrl+Z does something else.
+    tmux.raw("alice", "\x1f")
+    tmux.until("alice", lambda text: ", whole" not in text, "not undone")
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_without_a_terminal_it_says_what_works(stopped: Path) -> None:

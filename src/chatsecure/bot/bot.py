@@ -284,10 +284,15 @@ def _registered(
 
 @contextlib.contextmanager
 def _signals(end: Callable[[], None]) -> Any:
-    """SIGTERM and SIGINT end the bot in order; where a loop cannot have that, the default stays."""
+    """SIGTERM, SIGINT and the end of its terminal end the bot in order; where a loop cannot have
+    that, the default stays."""
     loop, taken = asyncio.get_running_loop(), []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError, AttributeError):
+            number = getattr(signal, name)
+            # `nohup` wants to be left alone.
+            if name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             loop.add_signal_handler(number, partial(end))
             taken.append(number)
     try:

@@ -187,9 +187,13 @@ class Chatting:
 
 def quoted(line: HistoryLine) -> str:
     """A message in a few words, to say which one is meant."""
+    return f"{harmless_name(line.sender)}: {shortened(line)}"
+
+
+def shortened(line: HistoryLine) -> str:
+    """A message's first words."""
     text = harmless(line.text, lines=False)
-    short = text if len(text) <= QUOTED else text[: QUOTED - 1] + "…"
-    return f"{harmless_name(line.sender)}: {short}"
+    return text if len(text) <= QUOTED else text[: QUOTED - 1] + "…"
 
 
 def path(text: str) -> Path:

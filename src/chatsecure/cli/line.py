@@ -25,6 +25,7 @@ from chatsecure.client.events import (
     FileEvent,
     MessageEvent,
     PresenceEvent,
+    ReceiptEvent,
     is_momentary,
 )
 from chatsecure.wire.errors import NotFound, NotInTime, Refused, Unreachable, WrongIdentity
@@ -34,8 +35,9 @@ from . import session
 from .actions import Chat
 from .chatting import quoted
 from .human import describe
-from .messages import end_on_sigterm, reader_gone
+from .messages import end_on_signals, reader_gone
 from .output import ClosedPipe, Output, is_terminal
+from .receipts import Receipts
 from .slash import completions
 from .typed import Typed
 
@@ -70,7 +72,7 @@ def capable(output: Output) -> bool:
 
 async def _run(output: Output) -> int:
     ended = asyncio.Event()
-    end_on_sigterm(ended)
+    end_on_signals(ended)
     async with session.running(output) as client:
 
         def show(text: str) -> None:
@@ -112,11 +114,20 @@ async def _run(output: Output) -> int:
 async def _show_events(client: Client, chat: Chat, output: Output) -> None:
     """Show what arrives; what was shown is read."""
     online, progress = client.online, Progress()
+
+    def show(text: str) -> None:
+        # Nobody may read it any more; that is seen elsewhere.
+        with contextlib.suppress(ClosedPipe):
+            output.line(text)
+
+    receipts = Receipts(client, show)
     async for event in client.events():
         if isinstance(event, ConnectionEvent):
             if (event.state == "online") == online:
                 continue
             online = event.state == "online"
+        if isinstance(event, ReceiptEvent) and receipts.heard(event):
+            continue
         if _worth_showing(event, client):
             text = describe(event, client.name, quote=partial(_quote, client))
             text = text or progress.line(event, time.monotonic())
@@ -250,6 +261,7 @@ async def _prompt(chat: Chat) -> None:
         complete_while_typing=False,
         key_bindings=_keys(),
         enable_open_in_editor=False,
+        enable_suspend=True,
     )
     typed = Typed(chat.client)
     with patch_stdout():

@@ -196,7 +196,7 @@ async def _listen(args: Namespace, output: Output) -> int:
     if args.downloads is not None and not args.downloads.is_dir():
         raise NotFound(_("there is no folder {downloads}").format(downloads=args.downloads))
     ended = asyncio.Event()
-    end_on_sigterm(ended)
+    end_on_signals(ended)
     async with session.running(
         output, receive_files=not args.no_files, downloads=args.downloads
     ) as client:
@@ -270,10 +270,19 @@ def _print_event(event: Event, me: str, output: Output) -> None:
         output.line(text)
 
 
-def end_on_sigterm(ended: asyncio.Event) -> None:
-    """SIGTERM ends the command in order."""
+def end_on_signals(ended: asyncio.Event) -> None:
+    """SIGTERM ends the command in order, and so does the end of its terminal."""
+    end_on(ended, "SIGTERM")
+    end_on(ended, "SIGHUP")
+
+
+def end_on(ended: asyncio.Event, name: str) -> None:
+    """Set an event on a signal, where the system has it."""
     with contextlib.suppress(NotImplementedError, RuntimeError, AttributeError):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+        number = getattr(signal, name)
+        # `nohup` wants to be left alone.
+        if name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
 
 
 async def reader_gone() -> None:

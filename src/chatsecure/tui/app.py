@@ -137,6 +137,8 @@ class ChatApp(App[int]):
     def on_mount(self) -> None:
         """Open where the person left, and listen."""
         begin_title(self)
+        self.app_suspend_signal.subscribe(self, end_title, immediate=True)
+        self.app_resume_signal.subscribe(self, self._back)
         self.theme = "textual-dark" if self.palette.dark else "textual-light"
         self.look_at_rooms()
         names = [room.name for room in self.rooms]
@@ -145,6 +147,12 @@ class ChatApp(App[int]):
             self.open(last if last in names else LOBBY if LOBBY in names else names[0])
         self.composer.focus()
         self.run_worker(self.ears.listen(), name="events")
+
+    def _back(self, _app: App[Any]) -> None:
+        """Back from the shell, which has written over the screen."""
+        begin_title(self)
+        self.show_title(sum(room.unread for room in self.rooms))
+        self.refresh(layout=True)
 
     def on_unmount(self) -> None:
         """What was begun is kept."""

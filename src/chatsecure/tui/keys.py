@@ -43,6 +43,7 @@ EVERYWHERE = (
     Key("f6", "safety", "F6", _n("safety number of whom you write with")),
     Key("f9", "settings", "F9", _n("settings")),
     Key("ctrl+l", "tidy", "Ctrl+L", _n("take away what commands have shown")),
+    Key("ctrl+z", "suspend_process", "Ctrl+Z", _n("to the shell; fg comes back")),
     Key("ctrl+q", "leave", "Ctrl+Q", _n("leave the program")),
 )
 NUMBERS = tuple(
@@ -59,6 +60,7 @@ COMPOSER = (
     Key("pageup", "scroll(-1)", "PgUp", _n("scroll up")),
     Key("pagedown", "scroll(1)", "PgDn", _n("scroll down")),
     Key("ctrl+up", "select_message", "Ctrl+Up", _n("select a message")),
+    Key("ctrl+underscore,super+z", "undo", "Ctrl+_", _n("undo")),
     Key("escape", "give_up", "Esc", _n("leave a reply or a change; go to the newest message")),
     Key("ctrl+c", "clear", "Ctrl+C", _n("copy what is selected; empty the line")),
 )

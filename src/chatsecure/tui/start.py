@@ -5,13 +5,17 @@ import contextlib
 import os
 import sys
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from chatsecure.cli import session
 from chatsecure.cli.actions import Chat
-from chatsecure.cli.messages import end_on_sigterm
+from chatsecure.cli.messages import end_on
 from chatsecure.cli.output import Output, is_terminal
 from chatsecure.wire.errors import ChatSecureError, Usage
 from chatsecure.words import _
+
+if TYPE_CHECKING:
+    from .app import ChatApp
 
 LAST_WORDS_S = 3.0
 LAST_WORDS = 20
@@ -46,28 +50,54 @@ async def _last_words(chat: Chat) -> None:
                 await chat.client.wait(id_, "stored")
 
 
+class _HungUp(Exception):
+    """There is no terminal any more."""
+
+
 async def _run(output: Output, *, following: bool) -> int:
-    from .app import ChatApp
+    try:
+        async with session.running(output) as client:
+            from .app import ChatApp
 
-    ended = asyncio.Event()
-    end_on_sigterm(ended)
-    async with session.running(output) as client:
-        app = ChatApp(client, following=following)
+            app = ChatApp(client, following=following)
+            try:
+                return await _shown(app)
+            finally:
+                for task in app.chat.under_way:
+                    task.cancel()
+    except _HungUp:
+        # Everything is closed but the screen: what writes to it would wait for it for ever.
+        os._exit(0)
 
-        async def end() -> None:
-            await ended.wait()
-            app.exit(0)
 
-        ending = asyncio.ensure_future(end())
-        try:
-            code = await app.run_async() or app.return_code or 0
-            if app.broken is not None:
-                raise app.broken
+async def _shown(app: "ChatApp") -> int:
+    """Run the application until it ends or is told to.
+
+    Raises:
+        _HungUp: its terminal was closed; what was begun is kept.
+    """
+    ended, hung_up = asyncio.Event(), asyncio.Event()
+    end_on(ended, "SIGTERM")
+    end_on(hung_up, "SIGHUP")
+    running = asyncio.ensure_future(app.run_async())
+    hanging_up = asyncio.ensure_future(hung_up.wait())
+    ending = asyncio.ensure_future(ended.wait())
+    ending.add_done_callback(lambda task: None if task.cancelled() else app.exit(0))
+    try:
+        await asyncio.wait({running, hanging_up}, return_when=asyncio.FIRST_COMPLETED)
+        if hung_up.is_set():
+            app.keep_draft()
             await _last_words(app.chat)
-            return code
-        finally:
-            for task in app.chat.under_way:
-                task.cancel()
-            ending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ending
+            raise _HungUp
+        code = await running or app.return_code or 0
+        if app.broken is not None:
+            raise app.broken
+        await _last_words(app.chat)
+        return code
+    finally:
+        if not hung_up.is_set():
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await running
+        hanging_up.cancel()
+        ending.cancel()
