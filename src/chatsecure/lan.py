@@ -143,7 +143,8 @@ def find(
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             _resolve(zeroconf, [name for name in list(names) if name not in found], found, left)
-            if fingerprint is not None and taken():
+            # Proofs begin as soon as there is something to prove.
+            if taken() and fingerprint is not None:
                 break
             time.sleep(min(0.05, left))
         return taken()

@@ -7,6 +7,9 @@ from tkinter import ttk
 import pytest
 from desk import Desk, Face, all_text, desk
 
+from chatsecure import lan
+from chatsecure.wire.errors import ChatSecureError
+
 
 @pytest.fixture
 def table(display: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
@@ -51,6 +54,57 @@ def test_a_newcomer_joins_with_the_link_on_the_clipboard(table: Desk) -> None:
     table.until(lambda: face.window.online, "it is online")
     assert face.view.target == "#lobby"
     assert not (table.profile("dora") / "link").exists()
+
+
+@pytest.mark.skipif(not lan.available(), reason="zeroconf is not installed")
+def test_a_server_on_this_network_is_chosen_and_joined_with_its_invitation(
+    table: Desk, tmp_path: Path
+) -> None:
+    """The invitation names an address that is gone; the server tells of itself from another."""
+    from chatsecure.links import format_link, parse_link
+
+    link = parse_link(table.server.link)
+    stale = format_link("127.0.0.1", 9, link.fingerprint, link.secret)
+    try:
+        stop = lan.announce(["127.0.0.1"], link.port, link.fingerprint + bytes(12))
+    except ChatSecureError as error:
+        pytest.skip(str(error))
+    try:
+        app, start = first(table, "dora")
+        start.invitation()
+        assert start.nearby.chosen is None
+        start.nearby.look()
+        table.until(lambda: start.nearby._found, "it is found")
+    finally:
+        stop()
+    mine = next(one for one in start.nearby._found if one.port == link.port)
+    choices = [
+        child for child in start.nearby.winfo_children() if isinstance(child, ttk.Radiobutton)
+    ]
+    choices[start.nearby._found.index(mine)].invoke()
+    assert start.nearby.chosen == mine
+    assert "lets nobody in" in " ".join(all_text(start.nearby)), "what else is needed is told"
+    start.link.insert(0, stale)
+    start.name.delete(0, "end")
+    start.name.insert(0, "dora")
+    start.join()
+    table.until(lambda: app.window is not None and app.window.view.target, "the window opens")
+    table.until(lambda: app.window.online, "it is online")
+
+
+@pytest.mark.skipif(not lan.available(), reason="zeroconf is not installed")
+def test_an_invitation_to_another_server_than_the_one_chosen_is_not_used(table: Desk) -> None:
+    _app, start = first(table, "dora")
+    start.invitation()
+    start.nearby.show([lan.Found("127.0.0.1", 9, bytes(20))])
+    assert start.nearby.chosen is not None, "the only one is chosen"
+    start.link.insert(0, table.server.link)
+    start.name.delete(0, "end")
+    start.name.insert(0, "dora")
+    start.join()
+    assert "another server" in start.error.cget("text")
+    start.nearby.show([])
+    assert "--announce" in " ".join(all_text(start.nearby))
 
 
 def test_a_wrong_link_is_told_and_can_be_put_right(table: Desk) -> None:

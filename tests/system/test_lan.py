@@ -8,7 +8,7 @@ import pytest
 from chatsecure import lan
 from chatsecure.client.client import Client
 from chatsecure.client.joining import join
-from chatsecure.client.whereabouts import locate
+from chatsecure.client.whereabouts import locate, nearby
 from chatsecure.wire.errors import ChatSecureError, Unreachable
 
 from .conftest import start_server
@@ -63,6 +63,19 @@ def test_serve_announces_only_when_asked(tmp_path: Path) -> None:
         assert server.stop() == 0
         assert quiet.stop() == 0
     assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+def test_all_servers_nearby_are_found_once_and_liars_left_out(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "server", "events", "127.0.0.1:0", "--announce")
+    print_ = lan_fingerprint(server.link)
+    liar = lan.announce(["127.0.0.1"], server.port, bytes(32))
+    try:
+        found = nearby(3.0)
+        assert [one.port for one in found if one.fingerprint == print_] == [server.port]
+        assert bytes(20) not in [one.fingerprint for one in found]
+    finally:
+        liar()
+        assert server.stop() == 0
 
 
 def lan_fingerprint(link: str) -> bytes:

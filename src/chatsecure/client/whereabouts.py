@@ -70,6 +70,20 @@ def locate(fingerprint: bytes, seconds: float = lan.FIND_S) -> lan.Found | None:
     return found[0] if found else None
 
 
+def nearby(seconds: float = lan.FIND_S) -> list[lan.Found]:
+    """The servers that announce themselves on this network, each once; blocks.
+
+    Each has proved by its certificate that it is the one announced.
+
+    Raises:
+        ChatSecureError: this machine or this network does not allow to look.
+    """
+    found = lan.find(seconds, proof=_proves)
+    # One of several addresses is enough; people know those of four numbers.
+    found.sort(key=lambda one: (":" in one.host, one.host))
+    return list({one.fingerprint: one for one in reversed(found)}.values())[::-1]
+
+
 def _proves(found: lan.Found) -> bool:
     """Whether there is a server with the announced certificate: announcements can be anybody's."""
     with (

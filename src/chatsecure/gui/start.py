@@ -24,6 +24,7 @@ from .bridge import Bridge
 from .dialogs import paragraph
 from .fields import guard_entry
 from .mirror import turn
+from .nearby import Nearby, at
 from .ownserver import OwnServer
 from .theme import Theme
 from .wording import _, seen
@@ -108,6 +109,7 @@ class Start(Page):
         self._busy = False
         self.server: OwnServer | None = None
         """A server that was started here."""
+        self.nearby: Nearby | None = None
         self.error: ttk.Label
         self.link: ttk.Entry
         self.name: ttk.Entry
@@ -147,6 +149,10 @@ class Start(Page):
         self.clear()
         self.heading(_("Your invitation"))
         self.say(_("Paste the link that somebody sent you. It begins with chatsecure://"))
+        self.nearby = None
+        if lan.available():
+            self.nearby = Nearby(self.inner, self.theme, self._bridge, self._chose)
+            self.nearby.pack(fill="x")
         self.link = self.field(_("Link"))
         offered = self._from_clipboard()
         if offered is not None:
@@ -161,6 +167,11 @@ class Start(Page):
         self.link.focus_set()
         for entry in (self.link, self.name):
             entry.bind("<Return>", lambda _event: self.join())
+
+    def _chose(self) -> None:
+        """A server was chosen: now its invitation is wanted."""
+        self.error.configure(text="")
+        (self.name if self.link.get() else self.link).focus_set()
 
     def _end(self, text: str, command: Callable[[], object]) -> None:
         self.error = self.say("", "Error.TLabel")
@@ -184,7 +195,8 @@ class Start(Page):
         if self._busy:
             return
         try:
-            links.parse_link(self.link.get())
+            link = links.parse_link(self.link.get())
+            link = at(link, self.nearby.chosen if self.nearby is not None else None)
             check_name(self.name.get().strip())
         except BadName as error:
             self._wrong(error)
@@ -193,7 +205,8 @@ class Start(Page):
             self._wrong(error)
             self.link.focus_set()
         else:
-            self._join(self.link.get().strip(), self.name.get().strip())
+            there = links.format_link(link.host, link.port, link.fingerprint, link.secret)
+            self._join(there, self.name.get().strip())
 
     def _join(self, link: str, name: str) -> None:
         self._wait(_("Making your keys and joining…"))
