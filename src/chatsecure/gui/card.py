@@ -51,6 +51,10 @@ def buttons_of(line: HistoryLine) -> list[tuple[str, str, str]]:
             return [("cancel", _("Cancel"), "soft")]
         case "failed":
             return [("resume", _("Try again"), "soft")]
+        case "cancelled" if line.mine:
+            return [("resume", _("Send again"), "soft")] if line.path else []
+        case "cancelled" | "declined" if not line.mine:
+            return [("resume", _("Fetch it after all"), "soft")]
         case "received" | "sent" if line.path:
             return [("open-folder", _("Open folder"), "soft")]
     return []
@@ -65,7 +69,7 @@ def state_words(line: HistoryLine, done: int | None) -> str:
     words = {
         "sending": _("sending"), "sent": _("sent"), "offered": _("offered"),
         "receiving": _("receiving"), "received": _("received"), "failed": _("failed"),
-        "declined": _("declined"),
+        "declined": _("declined"), "cancelled": _("cancelled"),
     }.get(line.file_state or "", "")  # fmt: skip
     return f"{size} · {words}" if words else size
 

@@ -24,7 +24,7 @@ from .mirror import turn
 from .theme import Theme
 from .wording import _
 
-MOST = 5
+MOST = 4
 WIDE = 440
 
 
