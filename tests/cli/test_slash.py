@@ -12,10 +12,10 @@ from chatsecure.cli.slash import (
     Run,
     Say,
     Wrong,
-    completions,
     help_lines,
     parse,
 )
+from chatsecure.cli.slash_completion import completions
 
 
 @pytest.mark.parametrize(

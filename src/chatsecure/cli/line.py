@@ -38,7 +38,7 @@ from .human import describe
 from .messages import end_on_signals, reader_gone
 from .output import ClosedPipe, Output, is_terminal
 from .receipts import Receipts
-from .slash import completions
+from .slash_completion import completions
 from .typed import Typed
 
 if TYPE_CHECKING:

@@ -20,14 +20,13 @@ from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ChatSecureError
 
 from . import contacts, conversations, setback, stale
+from .changes_told import tell_change
 from .content import BadContent, EntryHeader, decode_header, leave_statement, rejoin_statement
 from .conversations import Conversation
-from .display import harmless, harmless_name
-from .events import GapEvent, MembershipEvent, RoomEvent, stamp
+from .events import GapEvent, MembershipEvent, stamp
 from .groups import identify
 from .room import (
     Change,
-    MemberRole,
     NotPermitted,
     RoomState,
     check_change,
@@ -210,7 +209,7 @@ class ChangeJudge:
         if row.stale == stale.RENEWING:
             conversations.update(self._db, row.log_id, stale=0)
         self._core.groups.sync_members(row.log_id, group, entry.seq, entry.at)
-        self._tell(row, entry, known, self._core.me.name, before, after)
+        tell_change(self._core, row, entry, known, self._core.me.name, before, after)
         self._answered(row, entry)
 
     def _check_own(
@@ -268,11 +267,11 @@ class ChangeJudge:
         ):
             # Added anew by one commit: what waits to be sent goes out after the invitation.
             conversations.update(self._db, row.log_id, state=conversations.REJOINING)
-            core.defer(lambda: core.receiver.reconsider(row.log_id))
+            core.defer(lambda: core.inbox.reconsider(row.log_id))
             return
         if processed.self_removed:
             conversations.end(self._db, row.log_id, conversations.REMOVED)
-            core.defer(lambda: core.receiver.reconsider(row.log_id))
+            core.defer(lambda: core.inbox.reconsider(row.log_id))
             core.emit(
                 MembershipEvent(
                     at=stamp(entry.at),
@@ -290,7 +289,7 @@ class ChangeJudge:
             event = contacts.pin_member(self._db, identify(member, entry.at), entry.at)
             if event is not None:
                 core.emit(event)
-        self._tell(row, entry, known, by, before, after)
+        tell_change(self._core, row, entry, known, by, before, after)
 
     def join(self, row: Conversation, entry: m.Entry) -> None:
         """Somebody comes in by a link (an external Commit, sealed under the link's secret)."""
@@ -375,85 +374,6 @@ class ChangeJudge:
                 conversation=row.name,
                 seq=entry.seq,
                 reason=f"a change was ignored: {reason}",
-            )
-        )
-
-    def _tell(
-        self,
-        row: Conversation,
-        entry: m.Entry,
-        known: dict[bytes, conversations.MemberRow],
-        by: str,
-        before: RoomState,
-        after: RoomState,
-    ) -> None:
-        """Tell who came, who went, and what changed; name the inviter."""
-        db, at = self._db, stamp(entry.at)
-        now = {member.device_id: member for member in conversations.members(db, row.log_id)}
-        people_before = {member.folded for member in known.values()}
-        people_now = {member.folded for member in now.values()}
-
-        def tell(user: str, state: str, role: str | None = None) -> None:
-            self._core.emit(
-                MembershipEvent(
-                    at=at,
-                    conversation=row.name,
-                    sender=by or None,
-                    seq=entry.seq,
-                    user=user,
-                    state=state,
-                    by=by or None,
-                    role=role,
-                )
-            )
-
-        for folded, name in sorted({(row.folded, row.name) for row in now.values()}):
-            if folded not in people_before:
-                tell(name, "joined")
-        for member in known.values():
-            if member.device_id not in now:
-                db.run("DELETE FROM receipts WHERE log_id = ? AND device_id = ?",
-                       row.log_id, member.device_id)  # fmt: skip
-        for folded, name in sorted({(old.folded, old.name) for old in known.values()}):
-            if folded not in people_now and not self._left(row.log_id, folded, known):
-                tell(name, "removed")
-        db.run(
-            "DELETE FROM leavers WHERE log_id = ?1 AND device_id NOT IN"
-            " (SELECT device_id FROM members WHERE log_id = ?1)",
-            row.log_id,
-        )
-        names = {member.fingerprint: member.name for member in now.values()}
-        for user in sorted(before.roles.keys() | after.roles.keys()):
-            if before.role(user) != after.role(user) and user in names:
-                tell(names[user], "role", MemberRole(after.role(user)).name.lower())
-        if (before.name, before.topic) != (after.name, after.topic):
-            self._renamed(row, entry, after, by)
-
-    def _left(
-        self, log_id: bytes, folded: str, known: dict[bytes, conversations.MemberRow]
-    ) -> bool:
-        """Whether a user's going was announced by themselves."""
-        left = {
-            bytes(found[0])
-            for found in self._db.rows("SELECT device_id FROM leavers WHERE log_id = ?", log_id)
-        }
-        return all(member.device_id in left for member in known.values() if member.folded == folded)
-
-    def _renamed(self, row: Conversation, entry: m.Entry, after: RoomState, by: str) -> None:
-        name = row.name
-        if after.kind is m.LogKind.ROOM and after.name.casefold() != row.folded:
-            name = "#" + harmless_name(after.name.removeprefix("#"))
-            taken = conversations.find(self._db, name.casefold())
-            if taken is None:
-                conversations.update(self._db, row.log_id, name=name, folded=name.casefold())
-        self._core.emit(
-            RoomEvent(
-                at=stamp(entry.at),
-                conversation=row.name,
-                sender=by,
-                seq=entry.seq,
-                name=name,
-                topic=harmless(after.topic),
             )
         )
 

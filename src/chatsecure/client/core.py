@@ -7,8 +7,8 @@ acknowledged; every process that has the profile open may run a core of its own.
 
 This module is the whole of it and what the parts share. The connection's bytes and requests are in
 `requests.py`, greeting and log-in in `login.py`, events in `announce.py`. What arrives in
-conversations is handled in `receive.py`, what is sent in `outbox.py`, operations of several steps
-in `flows*.py`, files in `files/`.
+conversations is handled in `receive.py`, invitations in `inbox.py`, what is sent in `outbox.py`,
+operations of several steps in `flows*.py`, files in `files/`.
 """
 
 import secrets
@@ -77,6 +77,7 @@ class Core:
         options: Options = Options(),
     ) -> None:
         from .files import Files
+        from .inbox import Inbox
         from .outbox import Outbox
         from .receive import Receiver
 
@@ -125,6 +126,7 @@ class Core:
         self.connected, self.subscribe = self.login.connected, self.login.subscribe
         self.outbox = Outbox(self)
         self.receiver = Receiver(self)
+        self.inbox = Inbox(self)
         self.files = Files(self)
 
     # --- connection ---------------------------------------------------------------------------

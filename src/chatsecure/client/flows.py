@@ -11,31 +11,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
-from chatsecure import links, mls
-from chatsecure.crypto import certificates, sealing
+from chatsecure import mls
 from chatsecure.crypto.certificates import device_id
-from chatsecure.crypto.credentials import check_credential
-from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
-from chatsecure.wire.errors import ErrorCode, NotInTime, ProtocolError, Refused, WrongIdentity
+from chatsecure.wire.errors import ErrorCode, NotInTime, ProtocolError, Refused
 
-from . import contacts, conversations
+from . import conversations
+from .admission import NewLink, invitations, seal_group_info
 from .content import (
     EntryHeader,
-    Invitation,
     LeaverProof,
     encode_header,
-    encode_invitation,
 )
 from .conversations import Conversation
 from .flow import Flow, Until
-from .groups import moment
+from .flows_people import Newcomer
 from .outbox import LATER
 from .room import (
     Change,
-    LinkState,
     NotPermitted,
     RoomState,
     check_change,
@@ -50,36 +43,6 @@ MAX_TRIES = 50
 """How often a change is made anew because another one was first."""
 PATIENCE_MS = 30_000
 """How long a flow waits for the server to push what it has promised."""
-GROUP_INFO_PURPOSE = "group info"
-GROUP_INFO_KEY_PURPOSE = "group info key"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A user whose certificates were checked against what is pinned."""
-
-    name: str
-    folded: str
-    fingerprint: bytes
-    sealing_key: RSAPublicKey
-    devices: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Newcomer:
-    """A device about to be added."""
-
-    person: Person
-    device_id: bytes
-    key_package: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class NewLink:
-    """A link about to be opened."""
-
-    state: LinkState
-    uses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,149 +68,6 @@ def pause(core: Core, ms: int) -> Flow[None]:
         yield Until(lambda: False, deadline=core.clock() + max(1, ms))
     except NotInTime:
         return
-
-
-def fetch_person(core: Core, name: str) -> Flow[Person]:
-    """Ask for a user, check their certificates, pin or compare their identity.
-
-    Raises:
-        NotFound: there is no such user; the hint has the nearest name.
-        WrongIdentity: it is not the identity pinned.
-    """
-    try:
-        reply = yield core.ask(m.GetUser(name))
-    except Refused as error:
-        if error.code is not ErrorCode.NOT_FOUND:
-            raise
-        known = yield from list_users(core)
-        raise contacts.unknown_user(name, [user.name for user in known]) from None
-    if not isinstance(reply, m.User) or fold_name(reply.name) != fold_name(name):
-        raise ProtocolError("the server answered with another user than asked for")
-    return check_person(core, reply)
-
-
-def check_person(core: Core, user: m.User) -> Person:
-    """Check what the server says of a user; pin or compare their identity."""
-    now = core.now()
-    identity = certificates.check_identity(user.identity_certificate, moment(now))
-    if fold_name(identity.name) != fold_name(user.name):
-        raise WrongIdentity(f"the certificate of {user.name} is for {identity.name}")
-    sealing_key = certificates.check_sealing(user.sealing_certificate, identity, moment(now))
-    listed = certificates.check_device_list(
-        user.device_list.body, user.device_list.signature, identity
-    )
-    with core.db.transaction():
-        event = contacts.pin(
-            core.db, identity.name, identity.fingerprint, identity.certificate, now
-        )
-        if event is not None:
-            core.emit(event)
-        contacts.check_counter(core.db, identity.name, identity.fingerprint, listed.counter)
-    contacts.refuse_changed_user(core.db, identity.name)
-    return Person(
-        identity.name,
-        fold_name(identity.name),
-        identity.fingerprint,
-        sealing_key,
-        tuple(listed.devices),
-    )
-
-
-def list_users(core: Core) -> Flow[list[m.UserBrief]]:
-    """Everybody on the server, by name."""
-    users: list[m.UserBrief] = []
-    after = ""
-    while True:
-        reply = yield core.ask(m.ListUsers(after))
-        if not isinstance(reply, m.Users):
-            raise ProtocolError("the server answered with something else than users")
-        users += reply.users
-        if not reply.more or not reply.users or reply.users[-1].name == after:
-            return users
-        after = reply.users[-1].name
-
-
-def claim(core: Core, people: Sequence[Person]) -> Flow[list[Newcomer]]:
-    """Take a KeyPackage of every device of these users and check each.
-
-    Raises:
-        NotPermitted, CryptoError: a KeyPackage is not in order.
-        Refused: somebody has none.
-    """
-    by_name = {person.folded: person for person in people}
-    reply = yield core.ask(m.ClaimKeyPackages([person.name for person in people]))
-    if not isinstance(reply, m.KeyPackages):
-        raise ProtocolError("the server answered with something else than KeyPackages")
-    newcomers = []
-    for claimed in reply.packages:
-        person = by_name.get(fold_name(claimed.name))
-        info = mls.key_package_info(claimed.data)
-        member = check_credential(info.credential, info.signature_key, moment(core.now()))
-        if person is None or member.identity_fingerprint != person.fingerprint:
-            raise WrongIdentity(f"a KeyPackage of {claimed.name} is of another identity")
-        if member.device_id not in person.devices:
-            # Withdrawn by its user; the server had to know better.
-            continue
-        newcomers.append(Newcomer(person, member.device_id, claimed.data))
-    missing = by_name.keys() - {newcomer.person.folded for newcomer in newcomers}
-    if missing:
-        names = ", ".join(by_name[folded].name for folded in sorted(missing))
-        raise Refused(ErrorCode.NO_KEY_PACKAGE, f"no device of {names} can be added now")
-    return newcomers
-
-
-def invitations(
-    newcomers: Sequence[Newcomer], log_id: bytes, epoch: int, welcome: bytes
-) -> list[m.InboxItem]:
-    """The Welcome, sealed for each newcomer's user and device (design D7)."""
-    body = encode_invitation(Invitation(log_id, epoch, welcome))
-    return [
-        m.InboxItem(
-            newcomer.device_id,
-            links.make_secret()[:16],
-            sealing.seal(newcomer.person.sealing_key, body, newcomer.device_id),
-        )
-        for newcomer in newcomers
-    ]
-
-
-def seal_group_info(
-    log_id: bytes, group_info: bytes, open_links: Sequence[LinkState], new: Sequence[NewLink]
-) -> m.GroupInfoUpload:
-    """A GroupInfo as the server keeps it: sealed once, its key sealed for each link."""
-    key = links.make_secret()
-
-    def sealed_key(link: LinkState) -> bytes:
-        return sealing.seal_with_secret(link.secret, GROUP_INFO_KEY_PURPOSE, key, link.link_id)
-
-    fresh = {link.state.link_id for link in new}
-    return m.GroupInfoUpload(
-        sealing.seal_with_secret(key, GROUP_INFO_PURPOSE, group_info, log_id),
-        [
-            m.LinkKey(link.link_id, sealed_key(link))
-            for link in open_links
-            if link.link_id not in fresh
-        ],
-        [
-            m.LinkUpload(
-                link.state.link_id, link.uses, link.state.expires_at, sealed_key(link.state)
-            )
-            for link in new
-        ],
-    )
-
-
-def open_group_info(secret: bytes, info: m.LinkInfo) -> bytes:
-    """The GroupInfo that a link's holder was given.
-
-    Raises:
-        CannotOpen: it is not sealed under this link's secret.
-    """
-    key = sealing.open_with_secret(secret, GROUP_INFO_KEY_PURPOSE, info.sealed_key, info.link_id)
-    return sealing.open_with_secret(key, GROUP_INFO_PURPOSE, info.sealed_group_info, info.log_id)
-
-
-# --- commits ---------------------------------------------------------------------------------
 
 
 def change(core: Core, log_id: bytes, make: Make, *, stale: bool = False) -> Flow[bool]:
@@ -459,7 +279,7 @@ def _undo(core: Core, log_id: bytes, append_id: bytes) -> None:
         else:
             conversations.remove(core.db, log_id)
         core.groups.drop(log_id)
-        core.defer(lambda: core.receiver.reconsider(log_id))
+        core.defer(lambda: core.inbox.reconsider(log_id))
         return
     group = core.groups.get(log_id)
     if group.has_pending_commit:

@@ -11,21 +11,12 @@ from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, NotFound, ProtocolError, Refused
 
 from . import conversations
+from .admission import invitations, open_group_info, seal_group_info
 from .changes import JOIN_PURPOSE
 from .content import EntryHeader, encode_header
 from .flow import Flow, Until
-from .flows import (
-    MAX_TRIES,
-    PATIENCE_MS,
-    Newcomer,
-    claim,
-    fetch_person,
-    invitations,
-    keep_pending,
-    open_group_info,
-    seal_group_info,
-    submit,
-)
+from .flows import MAX_TRIES, PATIENCE_MS, keep_pending, submit
+from .flows_people import Newcomer, claim, fetch_person
 from .room import NotPermitted, RoomState, decode_state, encode_state, new_state
 
 if TYPE_CHECKING:
@@ -58,7 +49,7 @@ def create(
     roster = [core.me.device_id, *(newcomer.device_id for newcomer in newcomers)]
     request = m.CreateLog(log_id, state.kind, roster, inbox, peer)
     with core.db.transaction():
-        core.receiver.enter(group, 0, core.now(), conversations.JOINING)
+        core.inbox.enter(group, 0, core.now(), conversations.JOINING)
         keep_pending(core, log_id, log_id, request)
     yield from submit(core, log_id)
     return log_id
@@ -235,7 +226,7 @@ def _prepare_join(core: Core, secret: bytes, info: m.LinkInfo) -> None:
     link = state.link(info.link_id)
     if link is None:
         raise NotFound("this link was withdrawn", hint="ask for a new one")
-    core.receiver.enter(group, info.epoch, core.now(), conversations.JOINING)
+    core.inbox.enter(group, info.epoch, core.now(), conversations.JOINING)
     request = m.Append(
         info.log_id,
         append_id,

@@ -14,10 +14,12 @@ from chatsecure.wire import messages as m
 from chatsecure.wire.errors import NotFound, Usage
 
 from . import contacts, conversations
+from .admission import NewLink
 from .content import Leave, LeaverProof, leave_statement
 from .conversations import Conversation
 from .flow import Flow, Until
-from .flows import Draft, NewLink, Person, change, claim, fetch_person, leaf_devices, pause
+from .flows import Draft, change, leaf_devices, pause
+from .flows_people import Person, claim, fetch_person
 from .room import (
     LinkState,
     MemberRole,

@@ -66,7 +66,7 @@ class Inbound:
         self._db.run("DELETE FROM outbox WHERE id = ?", entry.append_id)
         if entry.kind is m.EntryKind.LEAVE:
             conversations.end(self._db, row.log_id, conversations.LEFT)
-            self._core.defer(lambda: self._core.receiver.reconsider(row.log_id))
+            self._core.defer(lambda: self._core.inbox.reconsider(row.log_id))
             self._core.emit(self._membership(row, entry, self._core.me.name, "left"))
         else:
             self.stored(row, entry.append_id, entry.seq, entry.at)

@@ -154,7 +154,7 @@ class Login:
         core.adopt_pending()
         for (log_id,) in core.db.rows("SELECT DISTINCT log_id FROM leavers"):
             core.remove_leavers(log_id)
-        core.receiver.reconsider_all()
+        core.inbox.reconsider_all()
         stale.came_online(core)
 
     def follow(self) -> None:

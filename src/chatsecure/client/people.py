@@ -6,7 +6,7 @@ from chatsecure.crypto import certificates, fingerprint
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import NotFound, WrongIdentity
 
-from . import contacts, conversations, flows
+from . import contacts, conversations, flows_people
 from .core import Core
 from .driver import now_ms
 from .events import IdentityEvent, stamp
@@ -22,7 +22,7 @@ class People(Facade):
     async def users(self) -> list[UserLine]:
         """Everybody on the server."""
         lines = []
-        for user in await self.run(flows.list_users(self._core)):
+        for user in await self.run(flows_people.list_users(self._core)):
             known = contacts.get(self._db, user.name)
             lines.append(
                 UserLine(
@@ -57,7 +57,7 @@ class People(Facade):
         known = contacts.get(self._db, user)
         if known is None or known.changed_certificate is None:
             with suppress(WrongIdentity):
-                await self.run(flows.fetch_person(self._core, user))
+                await self.run(flows_people.fetch_person(self._core, user))
             known = contacts.get(self._db, user)
         if known is None:
             raise NotFound(f"there is no user {user} on this server")

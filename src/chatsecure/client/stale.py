@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from .conversations import Conversation
     from .core import Core
-    from .flows import Draft, Newcomer
+    from .flows import Draft
+    from .flows_people import Newcomer
     from .profile.database import Database
     from .room import RoomState
 
@@ -265,7 +266,8 @@ def ask_back(core: Core, log_id: bytes, *, behind: bool = False) -> Flow[None]:
 def readd(core: Core, log_id: bytes) -> Flow[None]:
     """Add anew the devices that have asked for it. Members take turns, so that one of them does
     it and not all at once."""
-    from .flows import Draft, change, claim, fetch_person, leaf_devices, pause
+    from .flows import Draft, change, leaf_devices, pause
+    from .flows_people import claim, fetch_person
 
     def waiting() -> list[conversations.MemberRow]:
         asked = {

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from tkinter import ttk
 from typing import Any, Literal
 
-from chatsecure.cli.slash import BY_NAME, completions
+from chatsecure.cli.slash import BY_NAME
+from chatsecure.cli.slash_completion import completions
 
 from . import shown
 from .fields import guard, places, plain_text

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from textual import events
 from textual.widgets import TextArea
 
-from chatsecure.cli.slash import completions
+from chatsecure.cli.slash_completion import completions
 from chatsecure.client.display import harmless
 
 from .keys import COMPOSER, Bound, bindings

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chatsecure.client.profile.database import MIGRATIONS, SCHEMA_VERSION, Database
+from chatsecure.client.profile.database import Database
+from chatsecure.client.profile.schema import MIGRATIONS, SCHEMA_VERSION
 
 QUESTIONS = {
     "one message": "SELECT 1 FROM messages WHERE id = x'00'",
