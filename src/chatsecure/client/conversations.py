@@ -207,7 +207,12 @@ def remember_chain(db: Database, log_id: bytes, seq: int, value: bytes) -> None:
     """Keep the chain's value after entry `seq`."""
     db.run("INSERT OR REPLACE INTO chain(log_id, seq, hash) VALUES(?, ?, ?)", log_id, seq, value)
     if seq % 256 == 0:
-        db.run("DELETE FROM chain WHERE log_id = ? AND seq < ?", log_id, seq - CHAIN_KEPT)
+        # The first tells where our time in the conversation began.
+        db.run(
+            "DELETE FROM chain WHERE log_id = ?1 AND seq < ?2"
+            " AND seq > (SELECT min(seq) FROM chain WHERE log_id = ?1)",
+            log_id, seq - CHAIN_KEPT,
+        )  # fmt: skip
 
 
 def chain_at(db: Database, log_id: bytes, seq: int) -> bytes | None:

@@ -15,7 +15,7 @@ from chatsecure import __version__
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, ProtocolError, Refused, WrongIdentity
 
-from . import conversations, keypackages, stale
+from . import conversations, keypackages, promises, stale
 from .events import ConnectionEvent, stamp
 from .flow import Ticket
 
@@ -41,6 +41,7 @@ class Login:
         self._nonce = b""
         self._certificate_hash = b""
         self._followed: set[tuple[bytes, int]] = set()
+        self._confirmed: dict[bytes, int] = {}
 
     def connected(self, certificate: bytes) -> None:
         """A TLS connection stands.
@@ -139,6 +140,7 @@ class Login:
         active = conversations.everything(db, conversations.ACTIVE)
         cursors += [m.Cursor(row.log_id, row.start, _chain_there(row)) for row in active]
         self._followed = {(row.log_id, row.joined_at) for row in active}
+        self._confirmed = promises.confirmed(db)
         core.requests.internal(m.Subscribe(cursors), self._subscribed)
 
     def _subscribed(self, ticket: Ticket) -> None:
@@ -149,6 +151,7 @@ class Login:
             raise ProtocolError("the server answered a subscription with something else")
         core.requests.online = True
         core.receiver.subscribed(ticket.reply.logs, _asked(ticket), whole=True)
+        promises.look_at_ends(core, ticket.reply.logs, self._confirmed)
         core.emit(ConnectionEvent(at=stamp(core.now()), state="online"))
         core.requests.send_waiting()
         core.adopt_pending()

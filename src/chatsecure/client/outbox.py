@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, Refused, WrongIdentity
 
-from . import contacts, conversations, settings
+from . import contacts, conversations, promises, settings
 from .content import (
     AnyContent,
     EntryHeader,
@@ -253,11 +253,15 @@ class Outbox:
         with self._db.transaction():
             self._db.run("UPDATE outbox SET sent = 1 WHERE id = ?", request.append_id)
             row = conversations.get(self._db, request.log_id)
-            if row is not None:
-                self._core.receiver.inbound.stored(row, request.append_id, reply.seq, reply.at)
-                if row.cursor is not None and reply.seq <= row.cursor:
-                    # Stored before we came in anew: it is not shown to us again.
-                    self._db.run("DELETE FROM outbox WHERE id = ?", request.append_id)
+            if row is None:
+                return
+            behind = row.cursor is not None and reply.seq <= row.cursor
+            if behind and promises.is_broken(self._core, row, request.append_id, reply.seq):
+                return
+            self._core.receiver.inbound.stored(row, request.append_id, reply.seq, reply.at)
+            if behind:
+                # Stored before we came in anew: it is not shown to us again.
+                self._db.run("DELETE FROM outbox WHERE id = ?", request.append_id)
 
     def _refused(self, request: m.Append, error: Refused) -> None:
         core = self._core

@@ -18,7 +18,7 @@ from chatsecure.wire import messages as m
 from chatsecure.wire.chain import chain_next, chain_start
 from chatsecure.wire.errors import ChatSecureError
 
-from . import conversations, setback, stale
+from . import conversations, promises, setback, stale
 from .changes import ChangeJudge
 from .content import (
     BadContent,
@@ -218,6 +218,7 @@ class Receiver:
             self._core.defer(lambda: setback.ask_if_behind(self._core, row))
         except (mls.MlsError, CryptoError, ChatSecureError) as error:
             self._gap(row, str(error), entry)
+        promises.look_at(self._core, row, entry)
 
     def _message(self, row: Conversation, entry: m.Entry) -> None:
         core = self._core
