@@ -20,9 +20,10 @@ test: setup ## all tests, with real servers and clients on loopback
 
 SEEDS ?= 100000
 START ?= 0
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
 simulate: setup ## many simulated schedules of faults (SEEDS=100000 START=0)
-	$(RUN)/python -m tests.simulation --seeds $(SEEDS) --start $(START)
+	$(RUN)/python -m tests.simulation --seeds $(SEEDS) --start $(START) --jobs $(JOBS)
 
 bench: setup ## what is measured, beside others where they are installed (all of bench/)
 	$(RUN)/python bench/files.py

@@ -1,19 +1,42 @@
-"""Plays many schedules: `python -m tests.simulation --seeds 100000 --start N`.
+"""Plays many schedules: `python -m tests.simulation --seeds 100000 --start N --jobs 2`.
 
-Prints every failing seed with the shortest schedule that fails so, and a summary at the end.
+Prints every failing seed with the shortest schedule that fails so, the totals now and then, and
+once more at the end, which SIGTERM or Ctrl-C may bring on.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import multiprocessing
 import os
+import signal
 import sys
 import time
-import traceback
 from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 
-from .replay import Outcome, explain, play
-from .schedule import make_schedule
+from .batches import BATCH, Played, begin, begin_child, play_batch
+
+BROKEN = {
+    "lost": (
+        "an acknowledged message is lost",
+        "a member was not shown a message",
+        "a writer's own message is gone",
+        "a message was never sent",
+        "a message failed without a cause",
+    ),
+    "doubled": ("shown twice", "stored twice"),
+    "reordered": (
+        "shown twice or out of order",
+        "a writer's messages changed places",
+        "the history is not in the log's order",
+    ),
+    "undecryptable": ("a gap without a cause", "members of one epoch disagree"),
+    "read by others": ("read by one who should not",),
+}
+"""What the promises are, and the violations of each."""
 
 
 def main() -> int:
@@ -21,44 +44,47 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=300, metavar="N", help="how many")
     parser.add_argument("--start", type=int, default=0, metavar="N", help="the first")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     parser.add_argument("--keep-going", action="store_true", help="past failing seeds")
     parser.add_argument("--no-shrink", action="store_true", help="name failing seeds only")
     parser.add_argument("--trace", action="store_true", help="print what happens")
-    parser.add_argument("--every", type=int, default=1000, metavar="N", help="tell how far it is")
+    parser.add_argument("--every", type=int, default=1000, metavar="N", help="tell the totals")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
     total: Counter[str] = Counter()
-    began, failed, played = time.monotonic(), 0, 0
-    for seed in range(options.start, options.start + options.seeds):
-        outcome = play(make_schedule(seed), tracing=options.trace)
-        played += 1
-        _add(total, outcome)
-        if options.trace:
-            print("\n".join(outcome.trace))
-        if outcome.violation is not None:
-            failed += 1
-            if options.no_shrink:
-                print(f"seed {seed}: {outcome.violation}", flush=True)
-            else:
-                print(explain(outcome), flush=True)
-            if outcome.violation.__cause__ is not None:
-                traceback.print_exception(outcome.violation.__cause__)
-            if not options.keep_going:
+    began, told = time.monotonic(), 0
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(_all(options)) as batches:
+        for counts, stories in batches:
+            total.update(counts)
+            for story in stories:
+                print(story, flush=True)
+            if stories and not options.keep_going:
                 break
-        if played % options.every == 0:
-            print(f"{played} seeds, {failed} failed", flush=True)
-    print(summary(total, played, failed, time.monotonic() - began))
-    return 1 if failed else 0
+            if total["seeds"] - told >= options.every:
+                told = total["seeds"]
+                print(summary(total, time.monotonic() - began), "", sep="\n", flush=True)
+    print(summary(total, time.monotonic() - began), flush=True)
+    return 1 if total["seeds failed"] else 0
 
 
-def _add(total: Counter[str], outcome: Outcome) -> None:
-    total.update(outcome.counts)
-    total["events"] += outcome.events
-    total["virtual ms"] += outcome.virtual_ms
-    if outcome.violation is not None:
-        total[f"violation {outcome.violation.kind}"] += 1
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
-def summary(total: Counter[str], played: int, failed: int, seconds: float) -> str:
+def _all(options: argparse.Namespace) -> Iterator[Played]:
+    end = options.start + options.seeds
+    size = 1 if options.jobs == 1 else BATCH
+    batches = [range(at, min(at + size, end)) for at in range(options.start, end, size)]
+    job = partial(play_batch, shrinking=not options.no_shrink, tracing=options.trace)
+    if options.jobs == 1:
+        begin()
+        yield from map(job, batches)
+        return
+    with multiprocessing.get_context("spawn").Pool(options.jobs, begin_child) as pool:
+        yield from pool.imap_unordered(job, batches)
+
+
+def summary(total: Counter[str], seconds: float) -> str:
     """What was found."""
 
     def group(prefix: str) -> str:
@@ -69,17 +95,23 @@ def summary(total: Counter[str], played: int, failed: int, seconds: float) -> st
         }
         return ", ".join(f"{key} {count}" for key, count in found.items()) or "none"
 
-    rate = f"{seconds:.0f} s ({played / seconds * 60:.0f} a minute)"
+    rate = f"{seconds:.0f} s ({total['seeds'] / seconds * 60:.0f} a minute)"
+    broken = ", ".join(
+        f"{what} {sum(total[f'violation {kind}'] for kind in kinds)}"
+        for what, kinds in BROKEN.items()
+    )
+    faults = sum(count for key, count in total.items() if key.startswith("fault "))
     return "\n".join(
         [
-            f"seeds      {played} in {rate}, {failed} failed",
+            f"seeds      {total['seeds']} in {rate}, {total['seeds failed']} failed",
             f"events     {total['events']} in {total['virtual ms'] / 3_600_000:.1f} virtual hours",
             f"actions    {group('action ')}",
-            f"faults     {group('fault ')}",
+            f"faults     {faults}: {group('fault ')}",
             f"operations {total['operations']}; refused: {group('refused ')}",
             f"errors     {group('error ')}",
             f"entries    {total['entries']}",
             f"messages   {group('messages ')}",
+            f"broken     {broken}",
             f"violations {group('violation ')}",
         ]
     )

@@ -12,6 +12,7 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 from itertools import count
+from os import getpid
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ NO_LIMIT = 2**32 - 2
 @cache
 def _plain_profile(path: Path, key: bytes) -> Any:
     """A profile of the template, deciphered."""
-    plain = path.with_name("plain.db")
+    plain = path.with_name(f"plain-{getpid()}.db")
     connection = sqlcipher.connect(str(path), isolation_level=None)
     connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -48,7 +49,7 @@ def profile_disk(path: Path, key: bytes) -> Any:
 @cache
 def _server_file(path: Path) -> sqlite3.Connection:
     """The template's database, without the journal of a file."""
-    plain = path.with_name("plain.sqlite3")
+    plain = path.with_name(f"plain-{getpid()}.sqlite3")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM INTO ?", (str(plain),))
     return sqlite3.connect(plain)

@@ -48,7 +48,7 @@ class DoomedDatabase(Database):
     """
 
     def __init__(self, path: Path, key: bytes, disk: Any = None) -> None:
-        self._disk = disk
+        self._disk, self._full = disk, False
         self.doom: tuple[int, bool] | None = None
         """How many commits are still to come, and whether the last of them is kept."""
         super().__init__(path, key)
@@ -60,8 +60,10 @@ class DoomedDatabase(Database):
     def close(self) -> None:
         if self._disk is None:
             super().close()
-        elif self._disk.in_transaction:
+            return
+        if self._disk.in_transaction:
             self._disk.execute("ROLLBACK")
+        self.fill_disk(False)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -80,6 +82,9 @@ class DoomedDatabase(Database):
 
     def fill_disk(self, full: bool) -> None:
         """The disk has no room for another page, or has again."""
+        if full == self._full:
+            return
+        self._full = full
         pages = self.value("PRAGMA page_count") if full else NO_LIMIT
         self.value(f"PRAGMA max_page_count = {pages}")
 
@@ -237,7 +242,6 @@ class ClientNode:
         self.up = True
         self._left = self.world.time
         self.db = DoomedDatabase(self.folder / "profile.db", self.key, self._disk)
-        self.db.fill_disk(False)
         world = self.world
         self.core = ClientCore(
             self.db,
