@@ -134,8 +134,9 @@ def from_uris(text: str) -> list[Path]:
     found = []
     for line in text.replace("\0", "\n").split():
         parts = urlsplit(line)
-        if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-            found.append(Path(unquote(parts.path)))
+        path = unquote(parts.path)
+        if parts.scheme == "file" and parts.netloc in ("", "localhost") and "\0" not in path:
+            found.append(Path(path))
     return found
 
 
