@@ -11,7 +11,7 @@ from chatsecure.tui.app import ChatApp
 from chatsecure.tui.composer import Composer
 from chatsecure.tui.history import History
 
-from .conftest import Place, client_of
+from .conftest import Face, Place, client_of
 
 
 async def test_the_scene(place: Place) -> None:
@@ -255,6 +255,11 @@ async def test_going_somewhere_by_a_few_letters(place: Place) -> None:
     assert alice.app.target == "#lobby"
 
 
+def marked(face: Face) -> list[str]:
+    strips = face.app.screen._compositor.render_strips()
+    return [one.text for strip in strips for one in strip if one.style and one.style.underline]
+
+
 async def test_search_finds_and_goes_there(place: Place) -> None:
     alice = await place.at("alice")
     await alice.client.send("#lobby", "the exam is on friday")
@@ -269,6 +274,10 @@ async def test_search_finds_and_goes_there(place: Place) -> None:
     await alice.sees("the exam is on friday")
     await alice.misses("something else 59")
     await alice.sees("older messages")
+    assert "exam" in marked(alice)
+    await alice.press("escape")
+    await alice.press("ctrl+l")
+    await alice.until(lambda: "exam" not in marked(alice), "still marked")
     await alice.press("escape", "escape")
     await alice.sees("something else 59")
 

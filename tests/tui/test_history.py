@@ -20,6 +20,7 @@ from chatsecure.tui.history import History
 from chatsecure.tui.items import Day, Message, New, Note, Notice, build, fold
 from chatsecure.tui.pages import MOST, Pages
 from chatsecure.tui.palette import DARK
+from chatsecure.tui.sought import around
 
 from .conftest import Face, face
 
@@ -147,6 +148,26 @@ def test_one_message_does_not_push_everything_away() -> None:
 
 def test_markup_is_shown_as_letters_not_as_signs() -> None:
     assert shown(line(1, text="**bold** and `code`")) == ["   bold and code"]
+
+
+def test_what_was_searched_for_is_marked() -> None:
+    sought = Look(DARK, 60, "mara", private=False, sought=("exam", "日本"))
+    texts = ("the **exam**s, an Example of reexamining", "日本語")
+    found = []
+    for text in texts:
+        for row in rows(Message(1, 5, line(1, text=text), False), sought, About()):
+            found += [one.text for one in row if one.style and one.style.underline]
+    assert found == ["exam", "Exam", "日本"]
+    assert rows(Message(1, 5, line(1, text="exam"), False), look(), About()) != rows(
+        Message(1, 5, line(1, text="exam"), False), sought, About()
+    )
+
+
+def test_a_found_word_far_behind_is_brought_to_the_front() -> None:
+    assert around("near and far", ("near",), 20) == "near and far"
+    assert around("word " * 20 + "exam", ("exam",), 20).endswith("exam")
+    assert around("word " * 20 + "exam", ("exam",), 20).index("exam") < 10
+    assert around("anything", (), 3) == "anything"
 
 
 # --- a long history --------------------------------------------------------------------------

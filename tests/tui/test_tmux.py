@@ -139,6 +139,28 @@ def test_the_mouse_chooses_conversations_and_scrolls(tmux: Tmux) -> None:
     tmux.sees("alice", "to #class, everyone there")
 
 
+def test_the_mouse_selects_text_and_a_key_copies_it(tmux: Tmux) -> None:
+    tmux.open("alice", 100, 24)
+    tmux("set-option", "-g", "set-clipboard", "on")
+    tmux.sees("alice", "everyone there")
+    for text in ("the first thing", "日本語 and another"):
+        tmux.raw("alice", text)
+        tmux.sees("alice", text)
+        tmux.keys("alice", "Enter")
+    text = tmux.until("alice", lambda text: text.count("stored") == 2, "not both are stored")
+    rows = [number for number, line in enumerate(text.split("\n"), 1) if "stored" in line]
+    column = text.split("\n")[rows[0] - 1].index("the first") + 1
+    first, last = f"{column + 4};{rows[0]}", f"{column + 9};{rows[1]}"
+    tmux.raw("alice", f"\x1b[<0;{first}M\x1b[<32;{first}M\x1b[<32;{last}M\x1b[<0;{last}m")
+    tmux.sees("alice", "Ctrl+C copies")
+    tmux.keys("alice", "C-c")
+    end = time.monotonic() + PATIENCE_S
+    while "first" not in (copied := tmux("list-buffers", "-F", "#{buffer_sample}")):
+        assert time.monotonic() < end, "nothing was copied"
+        time.sleep(0.05)
+    assert tmux("show-buffer") == "first thing\n   日本語 and", copied
+
+
 def test_it_leaves_the_terminal_as_it_was(tmux: Tmux) -> None:
     tmux.open("alice")
     tmux.sees("alice", "everyone there")

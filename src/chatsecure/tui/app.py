@@ -29,8 +29,8 @@ from .composer import Composer
 from .history import History
 from .keys import EVERYWHERE, NUMBERS, Bound, bindings, teach_meta_keys
 from .palette import chosen, variables
+from .plain import Plain, entitle
 from .rows import Entry, Rows
-from .screens import SEARCH_FOUND, Help, Plain, Search, Switcher, entitle
 from .style import CSS, MIDDLE, WIDE
 from .text import cut
 from .title import begin_title, end_title, set_title
@@ -387,7 +387,9 @@ class ChatApp(App[int]):
             return
         line = self.part("about")
         width = max(10, line.size.width - 2)
-        text = self.offers or self.ears.writing() or entering.hint(self)
+        chosen = self.screen.get_selected_text()
+        text = self.offers or (_("Ctrl+C copies what is selected") if chosen else "")
+        text = text or self.ears.writing() or entering.hint(self)
         line.say(cut(text, width))
 
     def show_title(self, unread: int) -> None:
@@ -466,6 +468,10 @@ class ChatApp(App[int]):
         """Another part is seen: what is new may be read now."""
         self.ears.soon()
 
+    def on_text_selected(self) -> None:
+        """The mouse has selected something, or nothing any more."""
+        self.show_about()
+
     def on_app_focus(self) -> None:
         """The terminal is looked at again."""
         self.ears.soon()
@@ -488,10 +494,14 @@ class ChatApp(App[int]):
 
     def action_help(self) -> None:
         """The keys and commands."""
+        from .screens import Help
+
         self.push_screen(Help())
 
     def recall(self) -> None:
         """Choose from what was typed here before."""
+        from .finding import Switcher
+
         lines = list(dict.fromkeys(reversed(self.typed.lines(self.target))))
 
         def found(text: str | None) -> None:
@@ -503,6 +513,8 @@ class ChatApp(App[int]):
 
     def action_switch(self) -> None:
         """Go somewhere by a few letters."""
+        from .finding import Switcher
+
         rooms = self._in_list()
         known = {fold_name(room) for room in rooms}
         others = ["@" + name for name in self.chat.people()]
@@ -523,6 +535,8 @@ class ChatApp(App[int]):
 
     def action_search(self, here: bool, begun: str = "") -> None:
         """Search this conversation or all."""
+        from .finding import SEARCH_FOUND, Search
+
         where = self.target if here else None
 
         def find(words: str) -> list[HistoryLine]:
@@ -531,11 +545,13 @@ class ChatApp(App[int]):
         def found(line: HistoryLine | None) -> None:
             if line is not None:
                 self.open(line.conversation, at=line.n, select=line.id)
+                self.history.seek(screen.words)
                 self.history.focus()
 
         name = harmless_name(self.target)
         title = _("Search {name}").format(name=name) if here else _("Search everywhere")
-        self.push_screen(Search(find, title, lambda: self.palette, begun), found)
+        screen = Search(find, title, lambda: self.palette, begun)
+        self.push_screen(screen, found)
 
     def action_file(self) -> None:
         """Begin the command that sends a file."""

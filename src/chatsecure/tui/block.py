@@ -22,6 +22,8 @@ from chatsecure.words import _, _n, several
 
 from .items import Day, Edge, Item, Message, New, Note, Notice, local
 from .palette import Palette, name_colour, style
+from .selecting import ASIDE
+from .sought import marked
 from .text import Piece, cut, wrap
 
 Row = list[Segment]
@@ -39,6 +41,8 @@ class Look:
     width: int
     me: str
     private: bool
+    sought: tuple[str, ...] = ()
+    """Words that were searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,8 @@ def _row(row: Row, look: Look, ground: str | None, *, selected: bool) -> Row:
     if selected and shown and shown[0].text.startswith(" "):
         first = shown[0]
         rest = Segment(first.text[1:], first.style)
-        shown[:1] = [Segment("▌", style(look.palette.accent, ground, bold=True)), rest]
+        sign = Segment("▌", style(look.palette.accent, ground, bold=True) + ASIDE)
+        shown[:1] = [sign, rest]
     return shown
 
 
@@ -212,10 +217,16 @@ def _body(line: HistoryLine, look: Look) -> list[tuple[str, list[Piece[Style]]]]
     return parts
 
 
+def sought_style(palette: Palette) -> Style:
+    """How words that were searched for are marked."""
+    return style(palette.warning, bold=True, underline=True)
+
+
 def _text(line: HistoryLine, look: Look, mark: str) -> list[Row]:
     palette = look.palette
     found: list[Row] = []
-    for before, pieces in _body(line, look):
+    for before, plain in _body(line, look):
+        pieces = marked(plain, look.sought, sought_style(palette))
         sign = mark if not found else " "
         begun = Segment(f" {sign} ", style(palette.warning, bold=True))
         if not before:
@@ -277,7 +288,7 @@ def _add_standing(found: list[Row], line: HistoryLine, look: Look) -> None:
     if room < 1:
         found.append([])
         room = look.width - cell_len(text) - 1
-    found[-1] = [*found[-1], Segment(" " * room), Segment(text, kind), Segment(" ")]
+    found[-1] = [*found[-1], Segment(" " * room), Segment(text, kind + ASIDE), Segment(" ")]
 
 
 def _reactions(line: HistoryLine, look: Look) -> Row:
@@ -364,6 +375,7 @@ def _file(line: HistoryLine, look: Look, about: About) -> list[Row]:
     if state == "received" and line.path and not line.mine:
         where = harmless(from_home(line.path), lines=False)
         text.append((f"\n{_('saved to {path}').format(path=where)}", style(p.dim)))
+    text = marked(text, look.sought, sought_style(p))
     found = _lines(text, look, Segment(" ▤ ", style(p.accent)))
     if state in ("sending", "receiving") and about.done is not None and line.size:
         part = min(1.0, about.done / line.size)

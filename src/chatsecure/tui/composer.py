@@ -123,6 +123,9 @@ class Composer(TextArea):
         """Copy what is selected, or empty the line."""
         if self.selected_text:
             self.action_copy()
+        elif selected := self.screen.get_selected_text():
+            self.app.copy_to_clipboard(selected)
+            self.screen.clear_selection()
         elif self.text:
             self.replace_all("")
         else:

@@ -14,6 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.message import Message as Posted
+from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -26,9 +27,11 @@ from .items import Item, Message, build
 from .keys import MESSAGE, Bound, bindings
 from .pages import Pages
 from .palette import Palette, style
+from .selecting import plain, selected, shown
 
 WHEEL_ROWS = 3
 NOTES_KEPT = 200
+MOST_SOUGHT = 16
 Top = tuple[int, int]
 """An item's number and a row of it."""
 
@@ -37,7 +40,6 @@ class History(Widget, can_focus=True):
     """One conversation. `on` is told what is to be done with a message: what, and its
     line or id; and `done` when the reader wants back to where they type."""
 
-    ALLOW_SELECT = False
     BINDINGS: ClassVar[list[Bound]] = bindings(MESSAGE)
 
     class Moved(Posted):
@@ -56,6 +58,7 @@ class History(Widget, can_focus=True):
         self.new_at: int | None = None
         """The place of the first message that was new when the conversation was opened."""
         self.done_bytes: dict[str, int] = {}
+        self._sought: tuple[str, ...] = ()
         self._client = client
         self._palette = palette
         self._on = on
@@ -67,6 +70,7 @@ class History(Widget, can_focus=True):
         self._answered: dict[str, HistoryLine | None] = {}
         self._view: list[tuple[Row, int]] | None = None
         self._span = (0, 0)
+        self._texts: list[str] = []
         self._base = Style()
         self._wanted: int | None = None
         """The place to go to once it is known how large we are."""
@@ -87,6 +91,7 @@ class History(Widget, can_focus=True):
         """Show a conversation, at its end or around the place `at`."""
         self.pages = Pages(self._client, target)
         self.new_at, self.selected = new_at, None
+        self._sought = ()
         self._cache.clear()
         if at is None:
             self.pages.open_end()
@@ -96,6 +101,11 @@ class History(Widget, can_focus=True):
         self._anchor = None
         if at is not None:
             self._center(at)
+        self._changed()
+
+    def seek(self, words: str) -> None:
+        """Mark these words wherever they stand; none: mark nothing any more."""
+        self._sought = tuple(words.split()[:MOST_SOUGHT])
         self._changed()
 
     def refresh_lines(self) -> None:
@@ -126,7 +136,8 @@ class History(Widget, can_focus=True):
         self.to_end()
 
     def tidy(self) -> None:
-        """Take away what commands have said here."""
+        """Take away what commands have said here, and marks of what was searched for."""
+        self._sought = ()
         self._notes.pop(self.target, None)
         self._rebuild()
         self._changed()
@@ -206,7 +217,8 @@ class History(Widget, can_focus=True):
 
     def _look(self) -> Look:
         private = self.target.startswith("@")
-        return Look(self._palette(), max(10, self.size.width - 1), self._client.name, private)
+        width = max(10, self.size.width - 1)
+        return Look(self._palette(), width, self._client.name, private, self._sought)
 
     def _rows(self, number: int, look: Look) -> list[Row]:
         item = self._items[number]
@@ -349,6 +361,11 @@ class History(Widget, can_focus=True):
         # A short conversation stands at the bottom, where the next message comes.
         view[:0] = [([], -1)] * (self.size.height - len(view))
         self._view = view
+        texts = [plain(row) for row, _number in view]
+        if texts != self._texts and self.text_selection is not None:
+            # Something else stands there now.
+            self.call_later(self.screen.clear_selection)
+        self._texts = texts
         return view
 
     def render_line(self, y: int) -> Strip:
@@ -356,8 +373,16 @@ class History(Widget, can_focus=True):
         view = self._seen()
         row, _number = view[y] if y < len(view) else ([], -1)
         width = self.size.width - 1
-        strip = Strip(row).adjust_cell_length(width)
-        return Strip([*strip, self._bar(y)]).apply_style(self._base)
+        strip = Strip(row).adjust_cell_length(width).apply_style(self._base)
+        strip = shown(strip.apply_offsets(0, y), self.text_selection, y)
+        return Strip([*strip, *Strip([self._bar(y)]).apply_style(self._base)])
+
+    def get_selection(self, selection: Selection) -> tuple[str, str]:
+        """What is selected by the mouse, to copy."""
+        return selected(self._texts, selection), "\n"
+
+    def text_select_all(self) -> None:
+        """Two clicks are for a message's menu, not for selecting everything."""
 
     def _bar(self, y: int) -> Segment:
         palette = self._palette()
@@ -398,6 +423,7 @@ class History(Widget, can_focus=True):
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """The bar is taken."""
         if event.x >= self.size.width - 1:
+            self.screen.clear_selection()
             self.capture_mouse()
             self._drag(event.y)
 
@@ -421,7 +447,7 @@ class History(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """A button, or a message to select."""
-        if event.x >= self.size.width - 1:
+        if event.x >= self.size.width - 1 or self.text_selection is not None:
             return
         act = event.style.meta.get("act")
         if act is not None:

@@ -12,6 +12,8 @@ from textual.binding import Binding
 from chatsecure.words import _, _n
 
 Bound = Binding | tuple[str, str] | tuple[str, str, str]
+CLOSE = Binding("escape", "dismiss", show=False)
+"""Of all screens that lie over the conversation for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ EVERYWHERE = (
     Key("f4", "people", "F4", _n("show or hide the people")),
     Key("f6", "safety", "F6", _n("safety number of whom you write with")),
     Key("f9", "settings", "F9", _n("settings")),
-    Key("ctrl+l", "tidy", "Ctrl+L", _n("take away what commands have shown")),
+    Key("ctrl+l", "tidy", "Ctrl+L", _n("take away what commands have shown, and marks of a search")),
     Key("ctrl+z", "suspend_process", "Ctrl+Z", _n("to the shell; fg comes back")),
     Key("ctrl+q", "leave", "Ctrl+Q", _n("leave the program")),
 )
@@ -106,6 +108,7 @@ def help_rows() -> list[tuple[str, str]]:
             rows.append(("Alt+1 … Alt+9", _("the first nine conversations")))
     rows.append(("", _("Mouse")))
     rows.append((_("click"), _("select a message, open a conversation; the wheel scrolls")))
+    rows.append((_("draw"), _("select text; Ctrl+C copies it")))
     return rows
 
 
