@@ -44,7 +44,7 @@ EVERYWHERE = (
     Key("f4", "people", "F4", _n("show or hide the people")),
     Key("f6", "safety", "F6", _n("safety number of whom you write with")),
     Key("f9", "settings", "F9", _n("settings")),
-    Key("ctrl+l", "tidy", "Ctrl+L", _n("take away what commands have shown, and marks of a search")),
+    Key("ctrl+l", "tidy", "Ctrl+L", _n("take away what commands said and marks of a search")),
     Key("ctrl+z", "suspend_process", "Ctrl+Z", _n("to the shell; fg comes back")),
     Key("ctrl+q", "leave", "Ctrl+Q", _n("leave the program")),
 )
