@@ -41,7 +41,7 @@ from .progress import Bar
 
 STORED_TIMEOUT_S = 60.0
 """How long `--wait stored` waits where nothing is said; the other waits have no end."""
-FILES_AT_ONCE = 16
+FILES_AT_ONCE = 64
 WATCH_PIPE_S = 0.2
 """How often `listen` looks whether anybody still reads it."""
 LATER = _n("it is queued and goes out with the next command that connects")

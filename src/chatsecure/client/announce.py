@@ -2,6 +2,7 @@
 
 What must not be missed is written in the transaction that made it so, and told when that is on
 disk; not at all if it is undone. Momentary events (typing, presence) are told and forgotten.
+In a turn (see `turns.py`) all wait for its end.
 """
 
 from collections.abc import Callable
@@ -26,10 +27,18 @@ class Announcer:
     def __init__(self, db: Database, now: Callable[[], int]) -> None:
         self._db, self._now = db, now
         self.listeners: list[Listener] = []
+        self.in_turn = False
         self._events: list[Event] = []
         self._deferred: list[Callable[[], None]] = []
-        db.on_commit.append(self._committed)
-        db.on_rollback.append(self._undone)
+        self._mark = (0, 0)
+        self._hooks = (
+            (db.on_begin, self._begun),
+            (db.on_done, self._done),
+            (db.on_commit, self._committed),
+            (db.on_rollback, self._undone),
+        )
+        for hooks, hook in self._hooks:
+            hooks.append(hook)
 
     def emit(self, event: Event) -> None:
         """Tell the faces. What must not be missed is written in the transaction under way."""
@@ -41,8 +50,8 @@ class Announcer:
                     self._keep_notice(event, body)
             self._events.append(event)
         elif is_momentary(event):
-            for listener in list(self.listeners):
-                listener(event)
+            self._events.append(event)
+            self._committed()
         else:
             with self._db.transaction():
                 self.emit(event)
@@ -53,9 +62,10 @@ class Announcer:
             add_notice(self._db, row, body, self._now(), event.sender or "")
 
     def defer(self, call: Callable[[], None]) -> None:
-        """Do something after the transaction under way is on disk; not at all if it is undone."""
+        """Do something after the transaction under way has ended; not at all if it is undone."""
         if self._db.in_transaction:
-            self._deferred.append(call)
+            if call not in self._deferred:
+                self._deferred.append(call)
         else:
             call()
 
@@ -67,17 +77,33 @@ class Announcer:
 
     def close(self) -> None:
         """Tell nothing more."""
-        self._db.on_commit.remove(self._committed)
-        self._db.on_rollback.remove(self._undone)
+        for hooks, hook in self._hooks:
+            hooks.remove(hook)
 
-    def _committed(self) -> None:
-        events, self._events = self._events, []
+    def _begun(self) -> None:
+        self._mark = (len(self._events), len(self._deferred))
+
+    def _undone(self) -> None:
+        events, deferred = self._mark
+        del self._events[events:]
+        del self._deferred[deferred:]
+
+    def _done(self) -> None:
         deferred, self._deferred = self._deferred, []
-        for event in events:
-            for listener in list(self.listeners):
-                listener(event)
         for call in deferred:
             call()
 
-    def _undone(self) -> None:
+    def _committed(self) -> None:
+        if not self.in_turn:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell what waits."""
+        events, self._events = self._events, []
+        for event in events:
+            for listener in list(self.listeners):
+                listener(event)
+
+    def forget(self) -> None:
+        """What waits is not so: it could not be kept."""
         self._events, self._deferred = [], []

@@ -6,9 +6,10 @@ start flows and get events. Everything that must survive is in the database befo
 acknowledged; every process that has the profile open may run a core of its own.
 
 This module is the whole of it and what the parts share. The connection's bytes and requests are in
-`requests.py`, greeting and log-in in `login.py`, events in `announce.py`. What arrives in
-conversations is handled in `receive.py`, invitations in `inbox.py`, what is sent in `outbox.py`,
-operations of several steps in `flows*.py`, files in `files/`.
+`requests.py`, greeting and log-in in `login.py`, events in `announce.py`, what comes to disk
+together in `turns.py`. What arrives in conversations is handled in `receive.py`, invitations in
+`inbox.py`, what is sent in `outbox.py`, operations of several steps in `flows*.py`, files in
+`files/`.
 """
 
 import secrets
@@ -27,6 +28,7 @@ from .groups import Groups
 from .login import Login
 from .profile.database import Database
 from .requests import Requests
+from .turns import Turns
 
 ADOPT_AFTER_MS = 5_000
 """How often we look for changes that a process of this profile began and did not end."""
@@ -110,6 +112,8 @@ class Core:
         """Logs of a server that was set back that are read again: how far, and the chain there."""
         self.renewing: set[bytes] = set()
         """Conversations of an old copy of the profile in which this core is renewing our keys."""
+        self.opening: set[str] = set()
+        """Private chats that this core is making or looking for."""
         self.presence: dict[str, bool] = {}
         self.role = m.Role.MEMBER
         self.lobby: bytes | None = None
@@ -122,6 +126,8 @@ class Core:
         self.requests = Requests(clock)
         self.ask, self.notify = self.requests.ask, self.requests.notify
         self.take_output, self.take_bulk = self.requests.take_output, self.requests.take_bulk
+        self._turns = Turns(self)
+        self.turn, self.pump = self._turns.turn, self._turns.pump
         self.login = Login(self)
         self.connected, self.subscribe = self.login.connected, self.login.subscribe
         self.outbox = Outbox(self)
@@ -158,12 +164,13 @@ class Core:
         if not self.requests.connected:
             return
         only_files = True
-        for request, message in self.requests.receive(data):
-            only_files = only_files and self.requests.of_file(request)
-            self._handle(request, message)
-        self.scheduler.settle()
-        if not only_files:
-            self.pump()
+        with self.turn():
+            for request, message in self.requests.receive(data):
+                only_files = only_files and self.requests.of_file(request)
+                self._handle(request, message)
+            self.scheduler.settle()
+            if not only_files:
+                self.pump()
 
     def tick(self) -> None:
         """Time has passed: keep-alive and deadlines.
@@ -171,9 +178,10 @@ class Core:
         Raises:
             Unreachable: the server has been silent for too long; close the connection.
         """
-        self.scheduler.settle()
-        self.requests.keep_alive()
-        self.pump()
+        with self.turn():
+            self.scheduler.settle()
+            self.requests.keep_alive()
+            self.pump()
 
     def next_wakeup(self) -> int | None:
         """When `tick` must be called at the latest, by `clock`."""
@@ -194,18 +202,20 @@ class Core:
         work = Work()
 
         def end() -> None:
-            work.end()
-            self.scheduler.settle()
+            with self.turn():
+                work.end()
+                self.scheduler.settle()
 
-        self.background(lambda: work.run(job), end)
+        self._turns.work(lambda: work.run(job), end)
         return work
 
     def run(
         self, flow: Flow[T], on_done: Callable[[Operation[T]], None] | None = None
     ) -> Operation[T]:
         """Start a flow."""
-        operation = self.scheduler.start(flow, on_done)
-        self.pump()
+        with self.turn():
+            operation = self.scheduler.start(flow, on_done)
+            self.pump()
         return operation
 
     def start(self, flow: Flow[None]) -> None:
@@ -258,8 +268,8 @@ class Core:
             and row.epoch >= self.epochs.get(log_id, 0)
         )
 
-    def pump(self) -> None:
-        """Start whatever can go on now: messages to send, files to move."""
+    def pump_now(self) -> None:
+        """Start whatever can go on now, in a turn: messages to send, files to move."""
         if self.online:
             if self.clock() - self._adopted_at > ADOPT_AFTER_MS:
                 self.adopt_pending()
@@ -282,7 +292,6 @@ class Core:
                 raise Refused(message.code, message.message, message.detail)
             case m.Entries():
                 self.receiver.entries(message)
-                self.outbox.pump()
             case m.Presence():
                 self._presence(message)
             case m.Whispered():

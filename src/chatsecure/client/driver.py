@@ -9,6 +9,7 @@ import contextlib
 import random
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -66,13 +67,18 @@ class Driver:
         """Begin connecting, and go on for ever."""
         loop = asyncio.get_running_loop()
 
-        def background(job: Callable[[], None], end: Callable[[], None]) -> None:
-            def ended() -> None:
-                end()
+        ends: deque[Callable[[], None]] = deque()
+
+        def ended() -> None:
+            # What ended since the last turn goes on in one.
+            if ends:
+                self._together(*(ends.popleft() for _ in range(len(ends))))
                 self.turn()
 
+        def background(job: Callable[[], None], end: Callable[[], None]) -> None:
             def run() -> None:
                 job()
+                ends.append(end)
                 # The loop may have ended meanwhile: then nobody waits any more.
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(ended)
@@ -195,12 +201,18 @@ class Driver:
 
     def _tick(self) -> None:
         self._timer = None
+        self._together(self._core.tick)
+        self.turn()
+
+    def _together(self, *calls: Callable[[], None]) -> None:
+        """Call the core in one turn of its own; where that fails, begin with a new connection."""
         try:
-            self._core.tick()
+            with self._core.turn():
+                for call in calls:
+                    call()
         except ChatSecureError:
             if self._line is not None:
                 self._line.abort()
-        self.turn()
 
     async def _watch_neighbours(self) -> None:
         seen = self._core.db.data_version()
@@ -216,8 +228,7 @@ class Driver:
                     if self._line is not None:
                         self._line.abort()
                 else:
-                    self._core.scheduler.settle()
-                    self._core.pump()
+                    self._together(self._core.scheduler.settle, self._core.pump)
                 self.turn()
 
     # --- waiting ------------------------------------------------------------------------------
@@ -265,13 +276,20 @@ class Driver:
         Raises:
             ChatSecureError: what the flow raised, or why there is no connection any more.
         """
-        operation = self._core.run(flow)
+        done = asyncio.Event()
+        operation = self._core.run(flow, lambda _: done.set())
         self.turn()
+        ending = asyncio.ensure_future(done.wait())
         try:
-            await self.until(lambda: operation.done)
+            while not operation.done:
+                self.check()
+                tasks = {ending} | ({self._task} if self._task is not None else set())
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
             operation.cancel()
             raise
+        finally:
+            ending.cancel()
         if operation.error is not None:
             raise operation.error
         result: T = operation.result  # type: ignore[assignment]

@@ -113,6 +113,13 @@ class Operation(Generic[T]):
             self._flow.close()
             self._end(None, NotInTime("given up"))
 
+    def fail(self, error: Exception) -> None:
+        """What it has just done could not be kept: it sees why, or failed at its end."""
+        if self.done:
+            self.result, self.error = None, self.error or error
+        else:
+            self.step(error=error)
+
     def _end(self, result: T | None, error: BaseException | None) -> None:
         self.done, self.result, self.error = True, result, error
         self.waiting = None
@@ -127,6 +134,8 @@ class Scheduler:
         self._clock = clock
         self._running: list[Operation[Any]] = []
         self._settling = False
+        self.stepped: set[Operation[Any]] = set()
+        """Those that went on in this turn; cleared by whoever begins one."""
 
     def start(
         self, flow: Flow[T], on_done: Callable[[Operation[T]], None] | None = None
@@ -134,6 +143,7 @@ class Scheduler:
         """Start a flow and run it until it first waits."""
         operation = Operation(flow, on_done)
         self._running.append(operation)
+        self.stepped.add(operation)
         operation.step()
         self.settle()
         return operation
@@ -167,6 +177,7 @@ class Scheduler:
                 operation.step(error=NotInTime(until.what))
             case _:
                 return False
+        self.stepped.add(operation)
         return True
 
     def next_deadline(self) -> int | None:

@@ -16,7 +16,7 @@ from .changes import JOIN_PURPOSE
 from .content import EntryHeader, encode_header
 from .flow import Flow, Until
 from .flows import MAX_TRIES, PATIENCE_MS, keep_pending, submit
-from .flows_people import Newcomer, claim, fetch_person
+from .flows_people import Newcomer, Person, claim, fetch_person
 from .room import NotPermitted, RoomState, decode_state, encode_state, new_state
 
 if TYPE_CHECKING:
@@ -96,15 +96,23 @@ def open_private(core: Core, name: str) -> Flow[bytes]:
 
     def making() -> bool:
         row = conversations.find(core.db, folded)
-        return row is not None and row.state == conversations.JOINING
+        return folded in core.opening or (row is not None and row.state == conversations.JOINING)
 
     # Another command of this profile may be making it right now.
     yield Until(lambda: not making(), deadline=core.clock() + PATIENCE_MS, what=_LATE.format(name))
     known = conversations.find(core.db, folded)
     if known is not None and known.state == conversations.ACTIVE:
         return known.log_id
-    yield Until(lambda: core.online, what="there is no connection")
-    person = yield from fetch_person(core, name)
+    core.opening.add(folded)
+    try:
+        yield Until(lambda: core.online, what="there is no connection")
+        person = yield from fetch_person(core, name)
+        return (yield from _make_private(core, person))
+    finally:
+        core.opening.discard(folded)
+
+
+def _make_private(core: Core, person: Person) -> Flow[bytes]:
     people = [] if person.fingerprint == core.me.fingerprint else [person]
     newcomers = (yield from claim(core, people)) if people else []
     state = new_state(m.LogKind.PRIVATE, pair=[core.me.fingerprint, person.fingerprint])

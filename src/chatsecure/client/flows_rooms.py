@@ -161,7 +161,7 @@ def leave(core: Core, log_id: bytes) -> Flow[None]:
         statement = leave_statement(log_id, core.me.device_id)
         signature = sign_with_device(bytes(core.db.get("device_seed")), statement)
         core.outbox.queue(log_id, Leave(signature), kind=m.EntryKind.LEAVE)
-    core.outbox.pump()
+    core.pump()
     yield Until(gone, what="leaving was not confirmed")
 
 

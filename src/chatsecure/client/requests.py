@@ -7,10 +7,11 @@ messages mean; `core.py` reads them, `login.py` opens the connection for them.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from chatsecure.wire import messages as m
 from chatsecure.wire.connection import CLIENT_ACCEPTS, Connection, Received
-from chatsecure.wire.errors import ProtocolError, Refused, Unreachable
+from chatsecure.wire.errors import ChatSecureError, ProtocolError, Refused, Unreachable
 
 from .flow import Ticket
 
@@ -36,6 +37,9 @@ class Requests:
         self._bulk: deque[Ticket] = deque()
         self._tickets: dict[int, Ticket] = {}
         self._unsent: list[Ticket] = []
+        self._new: list[Ticket] = []
+        self._new_output = 0
+        """What was asked in this turn, and where its output begins."""
         self._heard_at = 0
         self._pinged = False
 
@@ -148,6 +152,7 @@ class Requests:
         """
         ticket = Ticket(message, once=once)
         ticket.on_done = on_done
+        self._new.append(ticket)
         if bulk and self.two_lanes:
             self._bulk.append(ticket)
         elif self.online and self._connection is not None:
@@ -165,6 +170,7 @@ class Requests:
                 on_done(ticket)
 
         ticket.on_done = done
+        self._new.append(ticket)
         self._send_ticket(ticket)
 
     def send_waiting(self) -> None:
@@ -178,6 +184,28 @@ class Requests:
         request = self._connection.next_request()
         self._tickets[request] = ticket
         self.send(ticket.message, request)
+
+    # --- turns --------------------------------------------------------------------------------
+
+    def begin_turn(self) -> None:
+        """What is asked from now on may be taken back."""
+        self._new.clear()
+        self._new_output = len(self._output)
+
+    def take_back(self, error: ChatSecureError) -> None:
+        """What was asked in this turn was not: its cause could not be kept."""
+        del self._output[self._new_output :]
+        new, self._new = self._new, []
+        gone = set(map(id, new))
+        for request, ticket in list(self._tickets.items()):
+            if id(ticket) in gone:
+                del self._tickets[request]
+        self._unsent = [ticket for ticket in self._unsent if id(ticket) not in gone]
+        self._bulk = deque(ticket for ticket in self._bulk if id(ticket) not in gone)
+        for ticket in new:
+            if not ticket.done:
+                with suppress(ChatSecureError):
+                    ticket.resolve(None, error)
 
     # --- answers ------------------------------------------------------------------------------
 

@@ -194,7 +194,7 @@ def _post(core: Core, log_id: bytes, id_: bytes, manifest: FileManifest) -> None
         if row is None or row.state != conversations.ACTIVE:
             raise conversations.not_there(row)
         core.outbox.queue_message(row, FILE, manifest, safe_filename(manifest.name), id_=id_)
-    core.outbox.pump()
+    core.pump()
 
 
 class _Window:

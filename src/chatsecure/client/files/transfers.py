@@ -333,7 +333,7 @@ class Files(Wishes):
             row = conversations.get(self._db, key[0])
             if row is not None and row.state == conversations.ACTIVE:
                 self.core.outbox.queue_file_receipt(row, key[1], manifest.sha256)
-        self.core.outbox.pump()
+        self.core.pump()
 
     def stalled(self, key: Key) -> None:
         """Nothing more of a file is there for now."""

@@ -2,12 +2,14 @@
 
 Several processes may have one profile open (`listen` and `send`): every change is made in a
 `transaction()`, which takes SQLite's write lock at once, so what is read in it is what is changed.
+Those in a `batch()` are undone alone and come to disk together, by one sync.
 What is remembered outside the database (MLS groups) is told of a rollback through
 `on_rollback`, so that memory never runs ahead of the disk.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,18 @@ class ProfileMoved(ProfileError):
     exit_code = 4
 
 
+@dataclass(slots=True)
+class Batch:
+    """Transactions that come to disk together."""
+
+    begun: bool = False
+    """One of them has been made."""
+    lost: ProfileError | None = None
+    """Why none of them can be kept, while it is under way."""
+    failed: ProfileError | None = None
+    """Why none of them was kept, at its end."""
+
+
 class Database:
     """An open profile database.
 
@@ -43,13 +57,18 @@ class Database:
 
     def __init__(self, path: Path, key: bytes) -> None:
         self._depth = 0
+        self._batch: Batch | None = None
         self._path, self._key = path, key
         self.allow_moved = True
         """Also writes to a profile that was exported and is out of use here."""
         self.on_rollback: list[Callable[[], None]] = []
-        """Called after a transaction was undone."""
+        """Called after a transaction, or a whole batch, was undone."""
+        self.on_begin: list[Callable[[], None]] = []
+        """Called when the outermost transaction has begun."""
         self.on_commit: list[Callable[[], None]] = []
-        """Called after the outermost transaction is on disk."""
+        """Called after the outermost transaction, or the batch it is in, is on disk."""
+        self.on_done: list[Callable[[], None]] = []
+        """Called after the outermost transaction has ended well."""
         try:
             self._connection = self._open()
         except sqlite.DatabaseError as error:
@@ -138,7 +157,8 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is on disk afterwards, or none of it. May be nested.
+        """Everything inside is on disk afterwards, or none of it. May be nested. In a batch it is
+        on disk when that ends.
 
         Raises:
             ProfileError: the disk is full or the file cannot be written; nothing was changed.
@@ -151,27 +171,97 @@ class Database:
             finally:
                 self._depth -= 1
             return
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite.Error as error:
-            raise _unwritable(error) from None
+        batch = self._batch
+        self._begin(batch)
         self._depth = 1
         try:
-            self.check_moved()
+            if batch is None or not batch.begun:
+                self.check_moved()
+            for begun in self.on_begin:
+                begun()
             yield
-            self._connection.execute("COMMIT")
+            self._connection.execute("COMMIT" if batch is None else "RELEASE one")
         except BaseException as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            for undo in self.on_rollback:
-                undo()
+            self._undo(batch, error)
             if isinstance(error, sqlite.Error):
                 raise _unwritable(error) from None
             raise
         finally:
             self._depth = 0
+        if batch is None:
+            self._committed()
+        else:
+            batch.begun = True
+        for done in self.on_done:
+            done()
+
+    def _begin(self, batch: "Batch | None") -> None:
+        try:
+            if batch is not None and batch.lost is not None:
+                raise batch.lost
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
+            if batch is not None:
+                self._connection.execute("SAVEPOINT one")
+        except sqlite.Error as error:
+            raise _unwritable(error) from None
+
+    def _undo(self, batch: "Batch | None", error: BaseException) -> None:
+        """Undo the transaction under way; in a batch those before it stay, if they can."""
+        if self._connection.in_transaction:
+            if batch is None or not batch.begun:
+                self._connection.execute("ROLLBACK")
+            else:
+                self._connection.execute("ROLLBACK TO one")
+                self._connection.execute("RELEASE one")
+        elif batch is not None and batch.begun:
+            # SQLite itself has undone everything (the disk is full).
+            batch.lost = _unwritable(error)
+        for undo in self.on_rollback:
+            undo()
+
+    def _committed(self) -> None:
         for done in self.on_commit:
             done()
+
+    @contextmanager
+    def batch(self) -> "Iterator[Batch]":
+        """The transactions inside come to disk together at the end, also where the block raises.
+        The write lock is taken by the first of them. Batches are not nested.
+
+        Raises:
+            ProfileError: it cannot be written; nothing was changed by any of them.
+        """
+        batch = self._batch = Batch()
+        try:
+            yield batch
+        except Exception:
+            self._end_batch(batch)
+            raise
+        except BaseException:
+            # Whoever stops us here gets what a crash would leave.
+            self._batch = None
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        self._end_batch(batch)
+
+    def _end_batch(self, batch: "Batch") -> None:
+        self._batch = None
+        if not batch.begun:
+            return
+        try:
+            if batch.lost is not None:
+                raise batch.lost
+            self._connection.execute("COMMIT")
+        except (sqlite.Error, ProfileError) as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            for undo in self.on_rollback:
+                undo()
+            batch.failed = error if isinstance(error, ProfileError) else _unwritable(error)
+            raise batch.failed from None
+        self._committed()
 
     @property
     def in_transaction(self) -> bool:
@@ -230,7 +320,7 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-def _unwritable(error: Exception) -> ProfileError:
+def _unwritable(error: BaseException) -> ProfileError:
     text = str(error)
     if "full" in text:
         return ProfileError("the disk is full; nothing was changed", hint="make room, then retry")
