@@ -270,8 +270,13 @@ class Inbound:
         spans = ((before[0], content.delivered, "delivered"), (before[1], content.read, "read"))
         for old, new, state in spans:
             self._tell_receipts(row, entry, sender, old, new, state)
-        for receipt in content.files:
-            self._file_receipt(row, entry, sender, receipt.message_id, receipt.sha256)
+        wrong = [
+            receipt
+            for receipt in content.files
+            if not self._file_receipt(row, entry, sender, receipt.message_id, receipt.sha256)
+        ]
+        if wrong:
+            raise BadContent(f"{sender.name} has another file than the one we sent")
 
     def _tell_receipts(
         self, row: Conversation, entry: m.Entry, sender: MemberIdentity, old: int, new: int,
@@ -293,7 +298,8 @@ class Inbound:
 
     def _file_receipt(
         self, row: Conversation, entry: m.Entry, sender: MemberIdentity, id_: bytes, digest: bytes
-    ) -> None:
+    ) -> bool:
+        """Somebody has a file of ours; False where it is not what we sent."""
         from .content import decode_content
 
         sent = self._db.value(
@@ -302,9 +308,9 @@ class Inbound:
         )  # fmt: skip
         manifest = decode_content(sent) if sent else None
         if not isinstance(manifest, FileManifest):
-            return
+            return True
         if manifest.sha256 != digest:
-            raise BadContent(f"{sender.name} has another file than the one we sent")
+            return False
         new = self._db.run(
             "INSERT OR IGNORE INTO file_receipts(log_id, id, folded, at) VALUES(?, ?, ?, ?)",
             row.log_id, id_, fold_name(sender.name), entry.at,
@@ -312,6 +318,7 @@ class Inbound:
         self._core.files.device_done((row.log_id, id_), sender.device_id, "received")
         if new:
             self._tell_file(row, entry, sender, id_, "received")
+        return True
 
     def _leave(
         self, row: Conversation, entry: m.Entry, sender: MemberIdentity, content: Leave

@@ -22,6 +22,7 @@ from .content import (
     FileReceipt,
     Receipt,
     Typing,
+    decode_content,
     encode_content,
     encode_header,
 )
@@ -37,6 +38,8 @@ WINDOW = 64
 RETRY_MS = 1_000
 RECEIPT_PEOPLE = 64
 """In larger conversations nobody confirms delivery: it would cost more than the messages."""
+FILES_A_RECEIPT = 64
+"""How many files one receipt confirms at most."""
 LATER = frozenset(
     {ErrorCode.RATE, ErrorCode.UNAVAILABLE, ErrorCode.STORAGE_FULL, ErrorCode.INTERNAL}
 )
@@ -233,10 +236,19 @@ class Outbox:
         return not self._db.row("SELECT 1 FROM messages WHERE id = ?", id_)
 
     def queue_file_receipt(self, row: Conversation, id_: bytes, digest: bytes) -> None:
-        """Confirm a whole file; call in the transaction that marks it received."""
-        receipt = Receipt(
-            delivered=row.cursor or 0, read=self._read(row), files=[FileReceipt(id_, digest)]
+        """Confirm a whole file; call in the transaction that marks it received. Files that come
+        together are confirmed together."""
+        whole, files = FileReceipt(id_, digest), []
+        waiting = self._db.row(
+            "SELECT id, content, payload FROM outbox WHERE log_id = ? ORDER BY n DESC LIMIT 1",
+            row.log_id,
         )
+        if waiting is not None and waiting[2] is None:
+            last = decode_content(bytes(waiting[1]))
+            if isinstance(last, Receipt) and len(last.files) < FILES_A_RECEIPT:
+                files = last.files
+                self._db.run("DELETE FROM outbox WHERE id = ?", waiting[0])
+        receipt = Receipt(delivered=row.cursor or 0, read=self._read(row), files=[*files, whole])
         self.queue(row.log_id, receipt)
 
     def _answered(self, ticket: Ticket) -> None:

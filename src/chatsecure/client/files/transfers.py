@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from chatsecure.client import contacts, conversations, settings
 from chatsecure.client.content import FileFate, FileManifest
 from chatsecure.client.display import safe_filename
-from chatsecure.client.flow import Flow, Operation
+from chatsecure.client.flow import Flow, Operation, Until
 from chatsecure.client.flows import pause
 from chatsecure.client.outbox import LATER
 from chatsecure.crypto.credentials import MemberIdentity
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from chatsecure.client.core import Core
 
 LARGE_AT_ONCE = 3
-SMALL_AT_ONCE = 16
+UPLOADS_AT_ONCE = 4
+"""Large files of ours that are under way at once, whoever asked for them: each holds some MiB."""
+SMALL_AT_ONCE = 32
 SMALL_BYTES = 1024 * 1024
 FIRST_PART, LEAST_PART = 256 * 1024, 64 * 1024
 PART_MS, RATE_MS = 10, 250
@@ -67,6 +69,8 @@ class Files(Wishes):
         self.unclaim: Callable[[bytes], None] = lambda _: None
         """Give it back."""
         self._sending: set[bytes] = set()
+        self._uploading: set[Key] = set()
+        """Large ones of ours that are under way."""
 
     # --- sending ---------------------------------------------------------------------------------
 
@@ -127,6 +131,7 @@ class Files(Wishes):
             self.progress(key, "sending", done)
 
         try:
+            yield from self._await_place(key)
             if self._state(key) != "sending":
                 return
             yield from sending.bring(self, key, report)
@@ -141,7 +146,16 @@ class Files(Wishes):
                 self._give_up(key, error)
             raise
         finally:
+            self._uploading.discard(key)
+            self._unwanted.discard(key)
             self._release(key)
+
+    def _await_place(self, key: Key) -> Flow[None]:
+        """Large files wait until few enough are under way, in the order they came."""
+        size = self._db.value("SELECT size FROM files WHERE log_id = ? AND id = ?", *key)
+        if size >= SMALL_BYTES:
+            yield Until(lambda: len(self._uploading) < UPLOADS_AT_ONCE or key in self._unwanted)
+            self._uploading.add(key)
 
     def _give_up(self, key: Key, error: ChatSecureError) -> None:
         """Our file does not get through: forget it, or tell those who know of it."""

@@ -31,6 +31,8 @@ class Wishes(FileRows):
         """Where received files go; nothing is fetched while it is None."""
         self._running: dict[Key, Operation[None]] = {}
         self._dropping: set[Key] = set()
+        self._unwanted: set[Key] = set()
+        """Files of ours that were given up while they wait for a place."""
 
     # --- what the person wants -------------------------------------------------------------------
 
@@ -65,6 +67,8 @@ class Wishes(FileRows):
         elif state in ("sending", "sent"):
             with self._db.transaction():
                 self._set(key, "cancelled")
+                if state == "sending":
+                    self._unwanted.add(key)
                 self._db.run("UPDATE files SET drop_blob = 1 WHERE log_id = ? AND id = ?", *key)
                 self.tell(key, state="cancelled")
                 if self._db.row("SELECT 1 FROM messages WHERE log_id = ? AND id = ?", *key):

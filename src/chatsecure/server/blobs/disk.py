@@ -39,6 +39,8 @@ class DiskBlobs:
         self._lock = threading.Lock()
         self._seek = threading.Lock()
         self._handles: OrderedDict[bytes, _Handle] = OrderedDict()
+        self._nameless: set[bytes] = set()
+        """Those whose names are not surely on disk."""
         folder.mkdir(mode=0o700, exist_ok=True)
 
     def _path(self, blob_id: bytes) -> Path:
@@ -73,8 +75,7 @@ class DiskBlobs:
                 raise Refused(ErrorCode.NOT_FOUND, "there is no such file on this server") from None
         path.parent.mkdir(mode=0o700, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
-        _sync_folder(path.parent)
-        _sync_folder(self._folder)
+        self._nameless.add(blob_id)
         return fd
 
     def _trim(self) -> None:
@@ -111,6 +112,10 @@ class DiskBlobs:
         try:
             with self._open(blob_id, create=True) as fd:
                 os.fsync(fd)
+            if blob_id in self._nameless:
+                _sync_folder(self._path(blob_id).parent)
+                _sync_folder(self._folder)
+                self._nameless.discard(blob_id)
         except OSError as error:
             raise StoreFull(f"the server cannot keep the file: {error.strerror}") from error
 
@@ -151,6 +156,7 @@ class DiskBlobs:
     def delete(self, blob_id: bytes) -> None:
         """See `base.BlobStore`."""
         with self._lock:
+            self._nameless.discard(blob_id)
             handle = self._handles.pop(blob_id, None)
             if handle is not None:
                 if handle.users:
