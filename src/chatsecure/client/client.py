@@ -39,7 +39,6 @@ class Client(Writing, Filing, Reading, People, Rooms):
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._write_taken()
         await self._driver.stop()
         self._core.close()
         self._lock.release()

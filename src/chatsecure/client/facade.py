@@ -3,7 +3,6 @@ a face names (`@user`, `#room`) becomes a conversation. Knows nothing of what is
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 from chatsecure.names import fold_name, nearest
 from chatsecure.wire import messages as m
@@ -18,16 +17,6 @@ from .flow import Flow, T
 from .profile.folder import Profile
 from .profile.lock import FileLock, FileLocks
 from .whereabouts import Whereabouts
-
-
-class Taken(NamedTuple):
-    """An event that a face has taken."""
-
-    n: int
-    event: Event | None
-    """None: it was not shown."""
-    mixed: bool
-    """Events before it may not be taken yet."""
 
 
 class Facade:
@@ -61,8 +50,8 @@ class Facade:
         self._core.files.unclaim = lambda id_: self._sending.release(id_.hex())
         self._driver = Driver(self._core, Whereabouts(self._db))
         self._momentary: list[Event] = []
-        self._taken: list[Taken] = []
-        """Events that a face has taken and that are not noted down yet."""
+        self._taken = False
+        """Events were taken that are to be confirmed as read."""
         self._core.listeners.append(self._heard)
 
     def _downloads(self) -> Path:

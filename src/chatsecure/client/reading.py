@@ -12,11 +12,8 @@ from chatsecure.wire.errors import ChatSecureError, Usage
 
 from . import conversations, history, settings
 from .events import Event, FileEvent, MessageEvent, from_json
-from .facade import Facade, Taken, fold_target
+from .facade import Facade, fold_target
 from .history import HistoryLine
-
-TAKEN_AT_ONCE = 64
-"""Events that are noted down together at most: those are shown again after a crash in between."""
 
 
 class _When(msgspec.Struct):
@@ -77,14 +74,12 @@ class Reading(Facade):
                 self._take(n, event, shown=shown, mixed=mixed)
             taken = rows[-1][0] if rows else taken
             if mixed:
-                self._write_taken()
                 with self._db.transaction():
                     self._db.put("events_taken", taken)
             momentary, self._momentary = self._momentary, []
             for passing in momentary:
                 yield passing
             if not rows and not momentary:
-                self._write_taken()
                 self._driver.turn()
                 await self._driver.until(partial(self._news, taken))
 
@@ -93,47 +88,33 @@ class Reading(Facade):
         return bool(self._momentary) or (newest is not None and newest > taken)
 
     def _take(self, n: int, event: Event, *, shown: bool, mixed: bool) -> None:
-        """Never give this event again. Those that are taken in one go are noted down together,
-        before anything else runs.
+        """Never give this event again: not after a crash of ours; a loss of power may bring some
+        again.
 
         Args:
             mixed: events before it in the table may not be taken yet.
         """
+        with self._db.brief_transaction():
+            if mixed:
+                self._db.run("DELETE FROM events WHERE n = ?", n)
+            else:
+                self._db.put("events_taken", n)
+            if n % 1024 == 0 and not mixed:
+                self._db.run("DELETE FROM events WHERE n <= ?", n)
+            if shown and isinstance(event, MessageEvent | FileEvent) and event.seq is not None:
+                row = conversations.find(self._db, fold_target(event.conversation or ""))
+                if row is not None and event.seq > row.read:
+                    conversations.update(self._db, row.log_id, read=event.seq)
         if not self._taken:
-            asyncio.get_running_loop().call_soon(self._write_taken_soon)
-        self._taken.append(Taken(n, event if shown else None, mixed))
-        if len(self._taken) >= TAKEN_AT_ONCE:
-            self._write_taken()
+            # What is taken in one go is confirmed as read in one go.
+            self._taken = True
+            asyncio.get_running_loop().call_soon(self._confirm_taken)
 
-    def _write_taken_soon(self) -> None:
-        # Where it cannot be written, whoever asks for the next event is told.
+    def _confirm_taken(self) -> None:
+        self._taken = False
+        # Where the disk is full it is confirmed later.
         with suppress(ChatSecureError):
-            self._write_taken()
-
-    def _write_taken(self) -> None:
-        if not self._taken:
-            return
-        read: dict[str, int] = {}
-        for taken in self._taken:
-            event = taken.event
-            if isinstance(event, MessageEvent | FileEvent) and event.seq is not None:
-                target = fold_target(event.conversation or "")
-                read[target] = max(event.seq, read.get(target, 0))
-        with self._db.transaction():
-            for n, _, mixed in self._taken:
-                if mixed:
-                    self._db.run("DELETE FROM events WHERE n = ?", n)
-                elif n % 1024 == 0:
-                    self._db.run("DELETE FROM events WHERE n <= ?", n)
-            in_order = [taken.n for taken in self._taken if not taken.mixed]
-            if in_order:
-                self._db.put("events_taken", in_order[-1])
-            for target, seq in read.items():
-                row = conversations.find(self._db, target)
-                if row is not None and seq > row.read:
-                    conversations.update(self._db, row.log_id, read=seq)
-        self._taken = []
-        self._core.pump()
+            self._core.pump()
         self._driver.turn()
 
     def history(

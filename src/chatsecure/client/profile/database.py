@@ -225,6 +225,24 @@ class Database:
             done()
 
     @contextmanager
+    def brief_transaction(self) -> Iterator[None]:
+        """A transaction that costs no sync: it outlives this process at once, and a loss of power
+        once a later one has come to disk.
+
+        Raises:
+            ProfileError, ProfileMoved: as `transaction`.
+        """
+        alone = not self._depth and self._batch is None
+        if alone:
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with self.transaction():
+                yield
+        finally:
+            if alone:
+                self._connection.execute("PRAGMA synchronous = FULL")
+
+    @contextmanager
     def batch(self) -> "Iterator[Batch]":
         """The transactions inside come to disk together at the end, also where the block raises.
         The write lock is taken by the first of them. Batches are not nested.
