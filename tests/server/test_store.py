@@ -10,7 +10,7 @@ from chatsecure.server.limits import ServerLimits
 from chatsecure.server.rules.logs import append as append_rule
 from chatsecure.server.store.base import StoreError, StoreFull, Tx
 from chatsecure.server.store.sqlite import SqliteStore
-from chatsecure.server.store.turns import MOST_REFUSED
+from chatsecure.server.store.turns import MOST_REFUSED, Turn
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, Refused
 
@@ -188,3 +188,19 @@ def test_closing_finishes_what_was_queued(tmp_path: Path) -> None:
         store.write(lambda tx: tx.bans(), lambda _: None)
     with sqlite3.connect(tmp_path / "db") as db:
         assert db.execute("SELECT count(*) FROM bans").fetchone() == (100,)
+
+
+def test_what_waited_behind_a_message_is_kept_in_one_batch_with_it(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "db", threaded=False)
+    outcomes: list[object] = []
+    turns = [Turn((b"device", b"log"), bytes([number])) for number in range(4)]
+    store.turns.put_off(turns[1])
+    for number in (3, 1, 2, 3):
+        store.write(
+            lambda tx, name=str(number): tx.ban(name, name, 1),  # type: ignore[misc]
+            outcomes.append,
+            turn=turns[number],
+        )
+    store.run_pending()
+    assert [type(outcome) for outcome in outcomes] == [Refused, type(None), type(None), type(None)]
+    store.close()

@@ -232,10 +232,15 @@ class SqliteStore:
         db, tx = self._db, self.tx
         db.execute("BEGIN IMMEDIATE")
         outcomes: list[Any] = []
+        free: set[tuple[bytes, bytes]] = set()
         for write in batch:
-            if write.turn is not None and self.turns.must_wait(write.turn):
-                outcomes.append(_WAIT)
-                continue
+            turn = write.turn
+            if turn is not None:
+                if self.turns.must_wait(turn) and turn.row not in free:
+                    outcomes.append(_WAIT)
+                    continue
+                # Whatever fails the batch from here on brings each of its writes alone.
+                free.add(turn.row)
             if write.checks_first:
                 try:
                     outcomes.append(write.rule(tx))
