@@ -78,3 +78,37 @@ async def test_a_backup_under_load_holds_all_that_was_acknowledged_before_and_is
         assert "from the backup on" in bob.texts()
     finally:
         assert again.stop() == 0
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "no backup"])
+def test_a_damaged_backup_is_refused_with_a_clear_sentence_and_leaves_nothing(
+    met: Server, tmp_path: Path, harm: str
+) -> None:
+    file, target = tmp_path / "backup", tmp_path / "restored"
+    run("admin", "--data", met.data, "backup", file).ok()
+    data = bytearray(file.read_bytes())
+    # The database is the last and by far the largest in the file.
+    place = data.rindex(b"SQLite format 3\0") + 8192
+    if harm == "cut":
+        del data[len(data) * 2 // 3 :]
+    elif harm == "changed":
+        data[place : place + 8192] = bytes(byte ^ 0x55 for byte in data[place : place + 8192])
+    else:
+        data = bytearray(b"something else " * 10_000)
+    file.write_bytes(data)
+    done = run("admin", "--data", target, "restore", file)
+    assert done.code == 1
+    assert "could not be restored" in done.err or "damaged" in done.err, done.err
+    assert not list(target.glob("*.sqlite3"))
+    assert not list(target.glob("tls.*"))
+
+
+def test_a_backup_is_never_restored_over_a_server_s_data(met: Server, tmp_path: Path) -> None:
+    file = tmp_path / "backup"
+    run("admin", "--data", met.data, "backup", file).ok()
+    before = kept(met.data)
+    done = run("admin", "--data", met.data, "restore", file)
+    assert done.code == 1
+    assert "there is a server's data" in done.err
+    assert "--data NEW" in done.err
+    assert kept(met.data) == before

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from system.conftest import Person, Server, eventually, start_server
+from system.conftest import Person, Server, eventually, run, start_server
 
 from .people import ONE_OF_BOTH
 
@@ -126,6 +126,94 @@ def test_a_server_whose_disk_turns_read_only_refuses_and_recovers(
             assert bob.texts() == ["before", "in between", "after"]
         finally:
             server.stop(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def failing_disk(folder: Path, mib: int) -> Iterator[Path]:
+    """A file system of its own that turns read-only at an error, as those of real machines do."""
+    image, where = folder / "image", folder / "disk"
+    where.mkdir()
+    with image.open("wb") as file:
+        file.truncate(mib * MIB)
+    try:
+        subprocess.run(["mkfs.ext4", "-q", image], check=True, capture_output=True)
+        mount(image, where)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("a file system can be made and mounted by root only")
+    try:
+        yield where
+    finally:
+        subprocess.run(["umount", "-l", where], check=True)
+
+
+def mount(image: Path, where: Path, *more: str) -> None:
+    options = ",".join(["loop", "errors=remount-ro", *more])
+    subprocess.run(["mount", "-o", options, image, where], check=True, capture_output=True)
+
+
+def fails(disk: Path) -> None:
+    """The file system meets an error: from now on nothing can be written, open files included."""
+    device = subprocess.run(
+        ["findmnt", "-n", "-o", "SOURCE", disk], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    assert device.startswith("/dev/loop"), f"{device} is not ours to break"
+    trigger = Path("/sys/fs/ext4") / Path(device).name / "trigger_fs_error"
+    try:
+        trigger.write_text("1")
+    except OSError:
+        pytest.skip("this system lets nobody cause an error of a file system")
+
+
+@pytest.mark.parametrize("engine", ONE_OF_BOTH)
+def test_a_server_whose_file_system_fails_and_turns_read_only_lies_to_nobody_and_comes_back(
+    met: Server, tmp_path: Path, engine: str
+) -> None:
+    """While it is read-only nothing is confirmed, and what is there can be read; after a repair and
+    a restart everything that was confirmed is there, and what was queued arrives."""
+    shutil.copytree(met.data.parent, tmp_path, dirs_exist_ok=True)
+    alice, bob = (Person(name, tmp_path / f"person-{name}") for name in ("alice", "bob"))
+    with failing_disk(tmp_path, 64) as disk:
+        shutil.copytree(tmp_path / "server", disk / "server")
+        subprocess.run(["sync", "-f", disk], check=True)
+        server = start_server(disk / "server", engine, met.address, owner=False)
+        try:
+            for number in range(3):
+                alice.send("@bob", f"before {number}")
+            fails(disk)
+            done = alice("send", "@bob", "in between", "--timeout", "3")
+            assert done.code == 7, done.err
+            assert "queued" in done.err
+            assert server.process.poll() is None
+            assert bob.texts() == [f"before {number}" for number in range(3)]
+        finally:
+            server.stop(signal.SIGKILL)
+        subprocess.run(["umount", disk], check=True)
+        # 1: errors were corrected.
+        repaired = subprocess.run(["e2fsck", "-fy", tmp_path / "image"], capture_output=True)
+        assert repaired.returncode in (0, 1), repaired.stdout
+        mount(tmp_path / "image", disk)
+        server.restart()
+        try:
+            alice.send("@bob", "after")
+            assert bob.texts() == ["in between", "after"]
+        finally:
+            server.stop(signal.SIGKILL)
+
+
+def test_what_lies_on_a_disk_mounted_read_only_is_refused_with_a_clear_sentence(
+    met: Server, tmp_path: Path
+) -> None:
+    shutil.copytree(met.data.parent, tmp_path, dirs_exist_ok=True)
+    with small_disk(tmp_path / "disk", 32) as disk:
+        shutil.copytree(tmp_path / "server", disk / "server")
+        shutil.copytree(tmp_path / "person-bob", disk / "bob")
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        done = run("serve", "--data", disk / "server", "--listen", "127.0.0.1:0")
+        assert done.code == 1
+        assert "read-only" in done.err.lower() or "cannot be written" in done.err, done.err
+        done = Person("bob", disk / "bob")("send", "@alice", "hello")
+        assert done.code == 1, done.err
+        assert "read-only" in done.err.lower() or "cannot be written" in done.err, done.err
 
 
 @pytest.mark.parametrize("cycles", [6, pytest.param(60, marks=pytest.mark.slow)])

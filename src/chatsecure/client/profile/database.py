@@ -7,6 +7,7 @@ What is remembered outside the database (MLS groups) is told of a rollback throu
 `on_rollback`, so that memory never runs ahead of the disk.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -322,6 +323,11 @@ class Database:
 
 
 def _unopened(path: Path, error: Exception) -> ProfileError:
+    if not os.access(path.parent, os.W_OK):
+        return ProfileError(
+            f"the profile in {path.parent} cannot be written",
+            hint="is the disk mounted read-only, or the folder another user's?",
+        )
     return ProfileError(
         f"the profile's database {path} cannot be opened: {error}",
         hint="is the passphrase right, and the disk not full?",
