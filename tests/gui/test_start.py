@@ -7,7 +7,7 @@ from tkinter import ttk
 import pytest
 from desk import Desk, Face, all_text, desk
 
-from chatsecure import lan
+from chatsecure import lan, words
 from chatsecure.wire.errors import ChatSecureError
 
 
@@ -105,6 +105,28 @@ def test_an_invitation_to_another_server_than_the_one_chosen_is_not_used(table: 
     assert "another server" in start.error.cget("text")
     start.nearby.show([])
     assert "--announce" in " ".join(all_text(start.nearby))
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("de", "das ist kein Link"), ("ar", None)], ids=["de", "ar"]
+)
+def test_an_error_of_the_client_speaks_the_persons_language(
+    table: Desk, language: str, said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHATSECURE_LANG", language)
+    words.choose("")
+    try:
+        _app, start = first(table, "dora")
+        start.invitation()
+        start.link.insert(0, "no link at all")
+        start.join()
+        text = str(start.error.cget("text"))
+        assert text
+        assert "this is no link" not in text
+        assert said is None or said in text
+    finally:
+        monkeypatch.delenv("CHATSECURE_LANG")
+        words.choose("")
 
 
 def test_a_wrong_link_is_told_and_can_be_put_right(table: Desk) -> None:

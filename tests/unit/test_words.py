@@ -1,8 +1,11 @@
 """The words of the faces: catalogues that are whole, fit their texts, and are compiled as they
 stand."""
 
+import importlib.util
 import re
 import string
+import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,14 @@ from babel.messages.pofile import read_po
 from chatsecure import words
 from chatsecure.cli import slash
 from chatsecure.client import settings
+from chatsecure.wire.errors import NotFound, Usage
 
 SRC = Path(words.__file__).parent
+_spec = importlib.util.spec_from_file_location("sentences", SRC.parents[1] / "tools/sentences.py")
+assert _spec is not None
+assert _spec.loader is not None
+sentences = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(sentences)
 LANGUAGES = ("ar", "de")
 SHARED = ("cli", "client")
 """Parts whose texts every face shows: they are translated whole."""
@@ -25,9 +34,16 @@ KEYWORDS: dict[str, Any] = {"_": None, "_n": None, "several": (1, 2)}
 every_language = pytest.mark.parametrize("language", LANGUAGES)
 
 
+@cache
 def catalogue(language: str) -> Catalog:
     with (words.LOCALE / language / "LC_MESSAGES" / "chatsecure.po").open("rb") as file:
         return read_po(file, locale=language)
+
+
+@cache
+def error_sentences() -> list[str]:
+    found: list[str] = sentences.all_sentences(SRC)
+    return found
 
 
 def texts(*parts: str) -> set[Any]:
@@ -65,6 +81,54 @@ def test_what_all_faces_share_is_translated_whole(language: str) -> None:
         if not forms or (isinstance(forms, tuple) and not all(forms)):
             missing.append(text)
     assert missing == []
+
+
+@every_language
+def test_the_sentences_of_errors_are_translated_whole(language: str) -> None:
+    known = catalogue(language)
+    missing = [
+        text for text in error_sentences()
+        if (found := known.get(text, context=sentences.CONTEXT)) is None or not found.string
+    ]  # fmt: skip
+    assert missing == [], "tools/words brings the catalogues up to date"
+
+
+@every_language
+def test_an_errors_finished_sentence_is_found_again_by_its_shape(language: str) -> None:
+    """Each, with values of every kind in its places."""
+    words.choose(language)
+    values = ("x", "#lobby", "two words: and a colon", "42")
+    for text in error_sentences():
+        filled = text.format(**{name: values[n % 4] for n, name in enumerate(sorted(places(text)))})
+        said = words.sentence(filled)
+        kept = catalogue(language).get(text, context=sentences.CONTEXT)
+        assert kept is not None
+        if kept.string != text:
+            assert said != filled, text
+        for value in (values[n % 4] for n in range(len(places(text)))):
+            assert value in said, text
+
+
+def test_an_error_is_told_with_what_can_be_done() -> None:
+    words.choose("de")
+    error = NotFound("there is no setting colour", hint="/settings lists them")
+    assert words.told(error) == "es gibt keine Einstellung colour; /settings zählt sie auf"
+    assert words.told(NotFound("there is no file {odd}")) == "es gibt keine Datei {odd}"
+    assert words.told(Usage("what nobody has said before")) == "what nobody has said before"
+    assert words.sentence("the file was not sent: the connection broke") == (
+        "die Datei wurde nicht gesendet: die Verbindung brach ab"
+    ), "a sentence within a sentence"
+    words.choose("en")
+    assert words.told(error) == "there is no setting colour; /settings lists them"
+
+
+def test_no_sentence_takes_long_to_find() -> None:
+    words.choose("ar")
+    words.sentence("warm up")
+    begun = time.perf_counter()
+    for sign in (": ", "a", " is not in ", "the file ", "\n"):
+        words.sentence(sign * (words.MAX_SENTENCE // len(sign)))
+    assert time.perf_counter() - begun < 1.0
 
 
 @every_language

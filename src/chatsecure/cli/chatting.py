@@ -16,7 +16,7 @@ from chatsecure.client.history import HistoryLine
 from chatsecure.names import fold_name
 from chatsecure.wire.errors import ChatSecureError, NotFound, Usage
 from chatsecure.wire.messages import MAX_TEXT_BYTES
-from chatsecure.words import _
+from chatsecure.words import _, told
 
 from .human import history_line
 from .slash import LAST
@@ -80,7 +80,7 @@ class Chatting:
 
     def tell(self, error: ChatSecureError) -> None:
         """Say what is wrong and what to do."""
-        self._show(f"{error}; {error.hint}" if error.hint else str(error))
+        self._show(told(error))
 
     def send_pasted(self, text: str) -> None:
         """Send many lines as a text file, where the person types; typing goes on meanwhile."""

@@ -24,7 +24,7 @@ from chatsecure.client.events import (
     TypingEvent,
 )
 from chatsecure.client.history import HistoryLine
-from chatsecure.words import _, _n
+from chatsecure.words import _, _n, sentence
 
 SHORT_ID = 8
 """Signs of an id that people see."""
@@ -109,7 +109,7 @@ def _said(event: Event, me: str, quote: Callable[[str], str] | None) -> str | No
 
 
 def _why(reason: str | None) -> str:
-    return harmless(reason or _("no reason given"), lines=False)
+    return harmless(sentence(reason or "") or _("no reason given"), lines=False)
 
 
 def _file_head(name: str, size: int) -> str:
@@ -155,7 +155,7 @@ def _receipt(event: ReceiptEvent) -> str:
     said = words.get(event.state, "{who}: {what}: " + event.state).format(
         who=harmless_name(event.sender or "?"), what=what, have=event.have, people=event.people
     )
-    why = f" ({harmless(event.reason, lines=False)})" if event.reason else ""
+    why = f" ({harmless(sentence(event.reason), lines=False)})" if event.reason else ""
     return said + why
 
 
@@ -179,7 +179,7 @@ def _notice(event: Event, me: str) -> str | None:
         case IdentityEvent():
             return _identity(event)
         case ConnectionEvent():
-            reason = f": {harmless(event.reason, lines=False)}" if event.reason else ""
+            reason = f": {harmless(sentence(event.reason), lines=False)}" if event.reason else ""
             return _(_CONNECTION.get(event.state, event.state)) + reason
         case GapEvent():
             said = _("something is missing")
@@ -187,7 +187,7 @@ def _notice(event: Event, me: str) -> str | None:
                 said = _("something is missing in {where}").format(
                     where=harmless_name(event.conversation)
                 )
-            return f"{said}: {harmless(event.reason, lines=False)}"
+            return f"{said}: {harmless(sentence(event.reason), lines=False)}"
         case StateEvent():
             if event.state != "failed":
                 return None

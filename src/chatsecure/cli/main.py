@@ -48,7 +48,7 @@ def _told(arguments: list[str], output: Output) -> int:
         sys.stdout.flush()
         return int(done.code or 0)
     except ChatSecureError as error:
-        output.error(explain(error), error.exit_code)
+        output.error(explain(error), error.exit_code, english=english(error))
         _trace(output)
         return error.exit_code
     except (ClosedPipe, BrokenPipeError, KeyboardInterrupt):
@@ -67,9 +67,16 @@ def _told(arguments: list[str], output: Output) -> int:
 def explain(error: ChatSecureError) -> str:
     """What is wrong; what to do. Made harmless: it may quote what others wrote."""
     from chatsecure.client.display import harmless
+    from chatsecure.words import told
 
-    text = f"{error}; {error.hint}" if error.hint else str(error)
-    return harmless(text, lines=False)
+    return harmless(told(error), lines=False)
+
+
+def english(error: ChatSecureError) -> str:
+    """As `explain`, for scripts: the same in every language."""
+    from chatsecure.client.display import harmless
+
+    return harmless(f"{error}; {error.hint}" if error.hint else str(error), lines=False)
 
 
 def _trace(output: Output) -> None:

@@ -93,11 +93,15 @@ class Output:
         if is_terminal(sys.stderr):
             self.notice(f"next: {text}")
 
-    def error(self, text: str, code: int) -> None:
-        """An error: one line on stderr, and an object on stdout with --json."""
+    def error(self, text: str, code: int, *, english: str = "") -> None:
+        """An error: one line on stderr, and an object on stdout with --json.
+
+        Args:
+            english: what the object says, which is the same in every language.
+        """
         _write(sys.stderr, f"chatsecure: {text}\n")
         if self.options.json:
-            self.record({"error": text, "code": code})
+            self.record({"error": english or text, "code": code})
 
     def bell(self) -> None:
         """Ring; only for a terminal."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from chatsecure.cli.output import Output
 from chatsecure.client.display import harmless
 from chatsecure.wire.errors import ChatSecureError
+from chatsecure.words import told
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -195,9 +196,7 @@ class App:
             if isinstance(error, NoProfile) and not exists(self.folder):
                 self._first_start()
                 return
-            self.locked: Locked = Locked(
-                self.root, self.theme, harmless(str(error), lines=False), self._unlock, self.leave
-            )
+            self.locked: Locked = Locked(self.root, self.theme, error, self._unlock, self.leave)
 
         self.bridge.call(open_it, lambda _done: self._show(), failed)
 
@@ -270,7 +269,7 @@ class App:
         if self.window is not None:
             self.window.failed(error)
         else:
-            self.output.notice(f"chatsecure: {harmless(str(error), lines=False)}")
+            self.output.notice(f"chatsecure: {harmless(told(error), lines=False)}")
 
     # --- the end ------------------------------------------------------------------------------
 

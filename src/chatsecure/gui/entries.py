@@ -10,8 +10,13 @@ from typing import Any
 
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.history import HistoryLine
-from chatsecure.words import _, several
+from chatsecure.words import _, _n, sentence, several
 
+WEEKDAYS = (_n("Monday"), _n("Tuesday"), _n("Wednesday"), _n("Thursday"), _n("Friday"),
+            _n("Saturday"), _n("Sunday"))  # fmt: skip
+MONTHS = (_n("January"), _n("February"), _n("March"), _n("April"), _n("May"), _n("June"),
+          _n("July"), _n("August"), _n("September"), _n("October"), _n("November"),
+          _n("December"))  # fmt: skip
 GROUP_WITHIN = timedelta(minutes=5)
 FOLD_FROM = 3
 """Notices of comings and goings in a row that are shown as one."""
@@ -69,9 +74,12 @@ def day_words(day: date, today: date) -> str:
         return _("Today")
     if day == today - timedelta(days=1):
         return _("Yesterday")
+    weekday = _(WEEKDAYS[day.weekday()])
     if today - timedelta(days=7) < day < today:
-        return f"{day:%A}"
-    return f"{day:%A}, {day.day} {day:%B %Y}"
+        return weekday
+    return _("{weekday}, {day} {month} {year}").format(
+        weekday=weekday, day=day.day, month=_(MONTHS[day.month - 1]), year=day.year
+    )
 
 
 def folds(line: HistoryLine) -> bool:
@@ -147,7 +155,7 @@ def notice_words(line: HistoryLine, me: str) -> str:
             topic = harmless(str(notice.get("topic") or ""), lines=False)
             return _("The topic is now: {topic}").format(topic=topic)
         case "gap", _state:
-            reason = harmless(str(notice.get("reason") or ""), lines=False)
+            reason = harmless(sentence(str(notice.get("reason") or "")), lines=False)
             return _("Something is missing here: {reason}").format(reason=reason)
     return harmless(line.text, lines=False) or _("Something happened that is not known here")
 

@@ -17,6 +17,7 @@ from chatsecure.client import whereabouts
 from chatsecure.client.display import harmless
 from chatsecure.links import FINGERPRINT_BYTES, Link
 from chatsecure.wire.errors import ChatSecureError, WrongIdentity
+from chatsecure.words import told
 
 from .bridge import Bridge
 from .dialogs import paragraph
@@ -67,7 +68,7 @@ class Nearby(ttk.Frame):
 
         def failed(error: ChatSecureError) -> None:
             if self.winfo_exists():
-                self._say(harmless(str(error), lines=False), "Error.TLabel")
+                self._say(harmless(told(error), lines=False), "Error.TLabel")
 
         self._bridge.call(work, done, failed)
 

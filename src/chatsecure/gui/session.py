@@ -126,7 +126,8 @@ class Session:
                 self._batch.append((event, self.client.notable(event)))
         except ChatSecureError as error:
             # There will be no connection any more; what is here can still be read.
-            self.bridge.post(lambda said=str(error): self._said(said))  # type: ignore[misc]
+            said = words.told(error)
+            self.bridge.post(lambda: self._said(said))
 
     def _hand_over(self) -> None:
         batch, self._batch = self._batch, []

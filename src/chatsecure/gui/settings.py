@@ -11,13 +11,31 @@ from chatsecure.cli.human import size_text
 from chatsecure.client import settings
 from chatsecure.client.settings import Kind, Setting
 from chatsecure.wire.errors import ChatSecureError
+from chatsecure.words import _n, told
 
 from .dialogs import Dialog, scrolled
 from .fields import guard_entry
-from .wording import _
+from .wording import _, seen
 
 if TYPE_CHECKING:
     from .window import Window
+
+
+_NAMES = {
+    "downloads": _n("Downloads"), "auto_save_limit": _n("Fetch files up to"),
+    "ask_first": _n("Ask before fetching"), "read_receipts": _n("Read receipts"),
+    "typing": _n("Typing"), "notifications": _n("Notifications"),
+    "notification_text": _n("Notification text"), "bell": _n("Bell"), "theme": _n("Look"),
+    "font_size": _n("Letters"), "presence": _n("Presence"), "find_server": _n("Find the server"),
+    "language": _n("Language"),
+}  # fmt: skip
+"""What settings are called here; as a command they are typed by their own names."""
+_CHOICES = {
+    "all": _n("every message"), "mentions": _n("mentions"), "nothing": _n("nothing"),
+    "name": _n("who wrote"), "text": _n("the text"), "auto": _n("automatic"),
+    "light": _n("light"), "dark": _n("dark"), "contrast": _n("high contrast"), "yes": _n("yes"),
+    "no": _n("no"),
+}  # fmt: skip
 
 
 def show_settings(window: Window) -> Dialog:
@@ -30,7 +48,8 @@ def show_settings(window: Window) -> Dialog:
     wrong = ttk.Label(dialog.body, style="Error.TLabel")
     for row, setting in enumerate(settings.SETTINGS):
         words = ttk.Frame(table)
-        label = ttk.Label(words, text=_(setting.shown).capitalize(), style="Bold.TLabel")
+        called = _(_NAMES[setting.name]) if setting.name in _NAMES else setting.shown.capitalize()
+        label = ttk.Label(words, text=called, style="Bold.TLabel")
         label.pack(anchor="w")
         ttk.Label(words, text=_(setting.help), style="Small.TLabel", wraplength=theme.px(300)).pack(
             anchor="w"
@@ -63,7 +82,7 @@ def _save(window: Window, setting: Setting, wrong: ttk.Label, value: str) -> Non
 
     def failed(error: ChatSecureError) -> None:
         if wrong.winfo_exists():
-            wrong.configure(text=f"{error}; {error.hint}")
+            wrong.configure(text=seen(told(error)))
 
     session.bridge.call(partial(session.set, setting.name, value), done, failed)
 
@@ -81,7 +100,10 @@ def _switch(window: Window, master: tk.Misc, setting: Setting, wrong: ttk.Label)
 
 def _choice(window: Window, master: tk.Misc, setting: Setting, wrong: ttk.Label) -> ttk.Widget:
     box = ttk.Combobox(
-        master, values=[_(choice) for choice in setting.choices], state="readonly", width=12
+        master,
+        values=[_(_CHOICES.get(one, one)) for one in setting.choices],
+        state="readonly",
+        width=16,
     )
     box.current(setting.choices.index(window.session.settings[setting.name]))
     box.bind(

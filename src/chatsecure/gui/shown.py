@@ -1,6 +1,7 @@
 """Foreign text on its way into a label, a title or a list: harmless, and fit for Tk on X11."""
 
 from chatsecure.client.display import harmless, harmless_name
+from chatsecure.words import sentence as translated
 
 from .glyphs import fit_for_tk
 
@@ -13,6 +14,11 @@ def name(text: str) -> str:
 def line(text: str, most: int = 200) -> str:
     """A text as one line of at most so many characters."""
     return fit_for_tk(harmless(text[: most * 4], lines=False).strip()[:most])
+
+
+def sentence(text: str | None, most: int = 200) -> str:
+    """What an error or a server said, in the person's language, as one line."""
+    return fit_for_tk(harmless(translated((text or "")[: most * 4]), lines=False).strip()[:most])
 
 
 def words(text: str, most: int = 160) -> str:

@@ -9,12 +9,13 @@ from typing import Any
 from chatsecure.client.lines import RoomLine
 
 from . import shown
+from .entries import MONTHS, WEEKDAYS
 from .fields import guard_entry
 from .marks import avatar, icon_button
 from .mirror import anchored
 from .rows import Look, Rows
 from .theme import Theme
-from .wording import _
+from .wording import _, logical
 
 Told = Callable[[str, Any], None]
 
@@ -170,4 +171,6 @@ def when(at: str, now: datetime | None = None) -> str:
     days = (today.date() - local.date()).days
     if days <= 0:
         return f"{local:%H:%M}"
-    return f"{local:%a}" if days < 7 else f"{local:%d %b}"
+    if days < 7:
+        return _(WEEKDAYS[local.weekday()])
+    return _("{day} {month}").format(day=local.day, month=logical(_(MONTHS[local.month - 1])))

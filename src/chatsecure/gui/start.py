@@ -19,6 +19,7 @@ from chatsecure import lan, links
 from chatsecure.client.display import harmless
 from chatsecure.names import BadName, check_name
 from chatsecure.wire.errors import ChatSecureError, Unreachable
+from chatsecure.words import told
 
 from .bridge import Bridge
 from .dialogs import paragraph
@@ -257,9 +258,8 @@ class Start(Page):
 
     def _wrong(self, error: ChatSecureError) -> None:
         self._busy = False
-        text = f"{error}; {error.hint}" if error.hint else str(error)
         self._agree.configure(state="normal")
-        self.error.configure(text=seen(harmless(text, lines=False)), style="Error.TLabel")
+        self.error.configure(text=seen(harmless(told(error), lines=False)), style="Error.TLabel")
 
     # --- a server of one's own ----------------------------------------------------------------
 
@@ -323,15 +323,15 @@ class Locked(Page):
         self,
         root: tk.Tk,
         theme: Theme,
-        why: str,
+        error: ChatSecureError,
         unlock: Callable[[str], None],
         leave: Callable[[], None],
     ) -> None:
         super().__init__(root, theme)
         root.protocol("WM_DELETE_WINDOW", leave)
         self.heading(_("Your profile"))
-        self.say(why, "TLabel")
-        if "passphrase" in why:
+        self.say(seen(harmless(told(error), lines=False)), "TLabel")
+        if "passphrase" in str(error):
             entry = self.field(_("Passphrase"), hide=True)
             entry.bind("<Return>", lambda _event: unlock(entry.get()))
             self.button(_("Open"), lambda: unlock(entry.get()), "Accent.TButton")

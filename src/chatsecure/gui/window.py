@@ -25,7 +25,7 @@ from chatsecure.client.events import (
 )
 from chatsecure.client.lines import RoomLine
 from chatsecure.wire.errors import ChatSecureError
-from chatsecure.words import right_to_left
+from chatsecure.words import right_to_left, told
 
 from . import shown
 from .acts import Acts
@@ -216,7 +216,7 @@ class Window:
         if event.state == "refused":
             self.view.banners.show(
                 "connection",
-                Banner(shown.line(event.reason or _("The server refuses us."), 300), "danger"),
+                Banner(shown.sentence(event.reason, 300) or _("The server refuses us."), "danger"),
             )
         else:
             self.say_offline_later(event.reason or "")
@@ -232,7 +232,7 @@ class Window:
                     "What you write is kept and goes out by itself."
                 )
                 if reason:
-                    text += f" ({shown.line(reason, 160)})"
+                    text += f" ({shown.sentence(reason, 160)})"
                 self.view.banners.show("connection", Banner(text, "warn"))
 
         if self._offline_later is None:
@@ -244,7 +244,7 @@ class Window:
             "gap",
             Banner(
                 _("Something is missing in {where}: {reason}").format(
-                    where=where, reason=shown.line(event.reason, 200)
+                    where=where, reason=shown.sentence(event.reason, 200)
                 ),
                 "warn",
                 closable=True,
@@ -390,8 +390,7 @@ class Window:
 
     def failed(self, error: ChatSecureError) -> None:
         """Tell what went wrong, beside what the person does."""
-        text = f"{error}; {error.hint}" if error.hint else str(error)
-        self.notes.say(shown.words(text, 400), wrong=True)
+        self.notes.say(shown.words(told(error), 400), wrong=True)
 
     def said(self, text: str) -> None:
         """What a command answers."""

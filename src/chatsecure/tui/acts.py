@@ -10,7 +10,7 @@ from chatsecure.client.lines import MemberLine
 from chatsecure.client.settings import SETTINGS, Kind, Setting
 from chatsecure.names import fold_name
 from chatsecure.wire.errors import NotFound
-from chatsecure.words import _
+from chatsecure.words import _, told
 
 from . import entering
 from .block import button_words, buttons, standing
@@ -40,7 +40,7 @@ def find(app: "ChatApp", id_: str) -> HistoryLine | None:
     try:
         return app.client.delivery(id_)
     except NotFound as error:
-        app.tell(str(error))
+        app.tell(told(error))
         return None
 
 

@@ -22,7 +22,7 @@ from chatsecure.client.history import HistoryLine
 from chatsecure.client.lines import MemberLine, RoomLine
 from chatsecure.names import fold_name
 from chatsecure.wire.errors import ChatSecureError, NotFound, Usage
-from chatsecure.words import _, several
+from chatsecure.words import _, several, told
 
 from . import acts, entering, hearing, lists
 from .composer import Composer
@@ -181,7 +181,7 @@ class ChatApp(App[int]):
             try:
                 await work
             except ChatSecureError as error:
-                self.tell(f"{error}; {error.hint}" if error.hint else str(error))
+                self.tell(told(error))
 
         self.run_worker(careful(), group="doing")
 
@@ -190,7 +190,7 @@ class ChatApp(App[int]):
         try:
             return work()
         except ChatSecureError as error:
-            self.tell(f"{error}; {error.hint}" if error.hint else str(error))
+            self.tell(told(error))
             return None
 
     # --- conversations ------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class ChatApp(App[int]):
         try:
             new_at = self.client.first_unread(target)
         except NotFound as error:
-            self.tell(str(error))
+            self.tell(told(error))
             return
         self.keep_draft()
         self.mode = entering.Mode()

@@ -22,7 +22,7 @@ from chatsecure.client.events import (
 from chatsecure.client.lines import MemberLine
 from chatsecure.names import fold_name
 from chatsecure.wire.errors import ChatSecureError, NotFound, Usage
-from chatsecure.words import _
+from chatsecure.words import _, sentence
 
 if TYPE_CHECKING:
     from .app import ChatApp
@@ -68,7 +68,7 @@ class Ears:
                 # The events that came while we were away must not keep the keys waiting.
                 await asyncio.sleep(0)
         except ChatSecureError as error:
-            self.offline, self._refused = str(error), True
+            self.offline, self._refused = sentence(str(error)), True
             self.soon()
 
     # --- one event ----------------------------------------------------------------------------
@@ -100,15 +100,16 @@ class Ears:
             case MessageEvent() | FileEvent():
                 self._arrived(event)
             case StateEvent(state="failed"):
-                reason = event.reason or _("no reason given")
-                app.tell(_("NOT SENT: {reason}").format(reason=harmless(reason, lines=False)))
+                reason = harmless(sentence(event.reason or ""), lines=False)
+                reason = reason or _("no reason given")
+                app.tell(_("NOT SENT: {reason}").format(reason=reason))
         self.soon(side=True, people=True, history=here or event.conversation is None)
 
     def _connection(self, event: ConnectionEvent) -> None:
         if event.state == "online":
             self.offline = ""
         else:
-            self.offline = harmless(event.reason or _("no connection"), lines=False)
+            self.offline = harmless(sentence(event.reason or "") or _("no connection"), lines=False)
             self._refused = event.state == "refused"
 
     def _identity(self, event: IdentityEvent) -> None:
@@ -258,7 +259,7 @@ class Ears:
             )
             lines.append(text.format(reason=self.offline))
         if self._gaps:
-            reason = harmless(self._gaps[-1], lines=False)
+            reason = harmless(sentence(self._gaps[-1]), lines=False)
             lines.append(_("Something is missing: {reason} (Ctrl+L)").format(reason=reason))
         banner = self.app.part("banner")
         banner.set_class(bool(lines), "shown")

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.history import HistoryLine
-from chatsecure.words import _, several
+from chatsecure.words import _, sentence, several
 
 GROUP_S = 300
 """Messages of one person that lie closer together than this stand under one head."""
@@ -164,7 +164,7 @@ def _notice(line: HistoryLine) -> Notice:
     kind = event.get("type")
     user = harmless_name(str(event.get("user", "")))
     if kind == "gap":
-        reason = harmless(str(event.get("reason", "")), lines=False)
+        reason = harmless(sentence(str(event.get("reason", ""))), lines=False)
         text = _("something is missing here: {reason}").format(reason=reason)
         return Notice(line.n, 4, text, urgent=True)
     if kind == "identity":
