@@ -29,8 +29,8 @@ def first(table: Desk, name: str) -> tuple:
 def test_three_ways_lead_on(table: Desk) -> None:
     app, _start = first(table, "dora")
     text = " ".join(all_text(app.root))
-    for words in ("I have an invitation", "Start a server here", "Try the demo"):
-        assert words in text
+    for way in ("I have an invitation", "Start a server here", "Try the demo"):
+        assert way in text
 
 
 def test_a_newcomer_joins_with_the_link_on_the_clipboard(table: Desk) -> None:
