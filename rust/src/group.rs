@@ -240,6 +240,13 @@ impl State {
             .map(|member| member.index.u32())
     }
 
+    /// The leaf's own key (RFC 9420 §7.2): another one after each Commit of its device, and after
+    /// each time it was added.
+    pub fn leaf_key(&self, leaf: u32) -> Outcome<Vec<u8>> {
+        let member = self.group.member_at(LeafNodeIndex::new(leaf));
+        Ok(member.ok_or_else(not_in_group)?.encryption_key)
+    }
+
     pub fn room_state(&self) -> Outcome<Vec<u8>> {
         room_state(self.group.public_group().group_context())
     }

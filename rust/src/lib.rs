@@ -212,6 +212,10 @@ impl Group {
         self.look(py, |state| Ok(state.leaf_of(signature_key)))
     }
 
+    fn leaf_key(&self, py: Python<'_>, leaf: u32) -> PyResult<Vec<u8>> {
+        self.look(py, |state| state.leaf_key(leaf))
+    }
+
     fn take_changes<'py>(&self, py: Python<'py>) -> PyResult<Vec<ChangeRow<'py>>> {
         let changes: Vec<Change> =
             self.look(py, |state| Ok(state.provider.storage.take_changes()))?;

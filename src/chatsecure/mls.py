@@ -394,6 +394,15 @@ class Group:
         """The leaf of the device with this key."""
         return self._raw.leaf_of(signature_key)
 
+    def leaf_key(self, leaf: int) -> bytes:
+        """The public key of a leaf: another one after each commit of its device, and after each
+        time that it was added.
+
+        Raises:
+            NotAMember: there is no such leaf.
+        """
+        return self._raw.leaf_key(leaf)
+
     def take_changes(self) -> Changes:
         """The rows to write (or delete, where the value is None) since this was last called."""
         return self._raw.take_changes()

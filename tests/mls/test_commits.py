@@ -399,3 +399,19 @@ def test_a_thousand_members_come_in_by_one_commit() -> None:
         device.reload()
     assert agree(ada, first, middle, last)
     assert last.hear(ada.say(b"again")).plaintext == b"again"
+
+
+def test_a_leaf_has_another_key_after_each_commit_of_its_own_and_the_same_for_all() -> None:
+    ada, bob, eve = room(3)
+    before = [ada.group.leaf_key(leaf) for leaf in range(3)]
+    made = ada.propose(room_state=b"new state")
+    for one in (bob, eve):
+        one.hear(made.commit)
+        one.group.merge_staged()
+    ada.group.merge_pending()
+    assert [bob.group.leaf_key(leaf) for leaf in (1, 2)] == before[1:]
+    keys = {one.group.leaf_key(0) for one in (ada, bob, eve)}
+    assert len(keys) == 1
+    assert before[0] not in keys
+    with pytest.raises(mls.NotAMember):
+        ada.group.leaf_key(7)

@@ -351,7 +351,9 @@ def test_an_invitation_is_read_and_made_as_shown() -> None:
 
 def test_a_leave_statement_is_made_as_shown() -> None:
     for parts in examples("leave-statement"):
-        made = content.leave_statement(h(parts["log_id"]), h(parts["device_id"]))
+        made = content.leave_statement(
+            h(parts["log_id"]), h(parts["device_id"]), h(parts["leaf_key"])
+        )
         assert made == h(parts["signed"])
 
 

@@ -19,9 +19,9 @@ from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ChatSecureError
 
-from . import contacts, conversations, setback, stale
+from . import contacts, conversations, leaving, setback, stale
 from .changes_told import tell_change
-from .content import BadContent, EntryHeader, decode_header, leave_statement, rejoin_statement
+from .content import BadContent, EntryHeader, decode_header, rejoin_statement
 from .conversations import Conversation
 from .events import GapEvent, MembershipEvent, stamp
 from .groups import identify
@@ -130,7 +130,7 @@ class ChangeJudge:
             (one.device_id, one.identity_fingerprint) for one in removed
         }
         replaced = {device for device, _ in stays}
-        leavers = self._leavers(row.log_id, processed.removed, header) | replaced
+        leavers = _leavers(row.log_id, group, processed.removed, header) | replaced
         check_change(
             Change(
                 by=by.identity_fingerprint,
@@ -168,19 +168,6 @@ class ChangeJudge:
                 )
             )
 
-    def _leavers(
-        self, log_id: bytes, removed: Iterable[mls.Member], header: EntryHeader
-    ) -> set[bytes]:
-        """Which removed devices have left by a statement of their own."""
-        keys = {device_id(member.signature_key): member.signature_key for member in removed}
-        proven = set()
-        for proof in header.leavers:
-            key = keys.get(proof.device_id)
-            if key is not None:
-                verify_login(key, leave_statement(log_id, proof.device_id), proof.signature)
-                proven.add(proof.device_id)
-        return proven
-
     def _own_commit(self, row: Conversation, entry: m.Entry, group: mls.Group) -> None:
         pending = self._db.value(
             "SELECT append_id FROM pending_commits WHERE log_id = ?", row.log_id
@@ -193,10 +180,12 @@ class ChangeJudge:
         before = decode_state(group.room_state)
         there = {device_id(member.signature_key): member for member in group.members()}
         known = {member.device_id: member for member in conversations.members(self._db, row.log_id)}
+        proofs = leaving.proofs(self._db, row.log_id, group, there)
+        left = {proof.device_id for proof in proofs}
         group.merge_pending()
         try:
             after = decode_state(group.room_state)
-            self._check_own(row, entry, group, there, before, after)
+            self._check_own(entry, group, there, left, before, after)
         except (ChatSecureError, CryptoError) as error:
             # Our clock was wrong, say: everybody judges by the log's time, and so do we.
             group = self._core.groups.reload(row.log_id)
@@ -214,20 +203,16 @@ class ChangeJudge:
 
     def _check_own(
         self,
-        row: Conversation,
         entry: m.Entry,
         group: mls.Group,
         there: Mapping[bytes, mls.Member],
+        left: set[bytes],
         before: RoomState,
         after: RoomState,
     ) -> None:
         """Judge our own commit as the others do, now that its place and time are known."""
         now = {device_id(member.signature_key): member for member in group.members()}
         identities = {id_: identify(member, entry.at) for id_, member in now.items()}
-        left = {
-            bytes(found[0])
-            for found in self._db.rows("SELECT device_id FROM leavers WHERE log_id = ?", row.log_id)
-        }
         check_change(
             Change(
                 by=self._core.me.fingerprint,
@@ -376,6 +361,20 @@ class ChangeJudge:
                 reason=f"a change was ignored: {reason}",
             )
         )
+
+
+def _leavers(
+    log_id: bytes, group: mls.Group, removed: Iterable[mls.Member], header: EntryHeader
+) -> set[bytes]:
+    """Which removed devices have left by a statement of their own."""
+    members = {device_id(member.signature_key): member for member in removed}
+    proven = set()
+    for proof in header.leavers:
+        member = members.get(proof.device_id)
+        if member is not None:
+            leaving.check(log_id, group, member, proof.signature)
+            proven.add(proof.device_id)
+    return proven
 
 
 def check_same_device(new: MemberIdentity, old: MemberIdentity) -> None:

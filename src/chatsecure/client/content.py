@@ -9,6 +9,7 @@ its place (append id, kind, epoch) and says which part of the log its sender had
 """
 
 from enum import IntEnum
+from hashlib import sha256
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -243,9 +244,13 @@ def decode_header(data: bytes) -> EntryHeader:
     return _decode(_HEADER_DECODER, data, "a message's header")
 
 
-def leave_statement(log_id: bytes, device_id: bytes) -> bytes:
-    """What a device signs when it leaves a conversation."""
-    return b"chatsecure leave v1\0" + log_id + device_id
+def leave_statement(log_id: bytes, device_id: bytes, leaf_key: bytes) -> bytes:
+    """What a device signs when it leaves a conversation.
+
+    Args:
+        leaf_key: of its leaf. Who comes back has another, so that no old statement puts them out.
+    """
+    return b"chatsecure leave v2\0" + log_id + device_id + sha256(leaf_key).digest()
 
 
 def rejoin_statement(log_id: bytes, device_id: bytes, append_id: bytes) -> bytes:

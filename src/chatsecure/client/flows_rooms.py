@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chatsecure import links, mls
-from chatsecure.crypto.identity import sign_with_device
+from chatsecure.crypto.certificates import device_id
 from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import NotFound, Usage
 
-from . import contacts, conversations
+from . import contacts, conversations, leaving
 from .admission import NewLink
-from .content import Leave, LeaverProof, leave_statement
 from .conversations import Conversation
 from .flow import Flow, Until
 from .flows import Draft, change, leaf_devices, pause
@@ -140,12 +139,18 @@ def leave(core: Core, log_id: bytes) -> Flow[None]:
     yield Until(
         lambda: gone() or core.ready(log_id), what="the conversation could not be caught up"
     )
+    row = conversations.get(core.db, log_id)
+    if row is None or row.state != conversations.ACTIVE:
+        raise conversations.not_there(row)
+    if row.private:
+        raise NotPermitted("a private chat cannot be left")
+    if leaving.can_come_again(core, core.groups.get(log_id)):
+        # What we sign is not to hold for a later time in it.
+        yield from change(core, log_id, lambda *_: Draft())
     with core.db.transaction():
         row = conversations.get(core.db, log_id)
         if row is None or row.state != conversations.ACTIVE:
             raise conversations.not_there(row)
-        if row.private:
-            raise NotPermitted("a private chat cannot be left")
         state = decode_state(core.groups.get(log_id).room_state)
         others = {
             member.fingerprint
@@ -158,9 +163,7 @@ def leave(core: Core, log_id: bytes) -> Flow[None]:
                 f"you are the only owner of {row.name}",
                 hint=f"make somebody else owner first: chatsecure room role {row.name} USER owner",
             )
-        statement = leave_statement(log_id, core.me.device_id)
-        signature = sign_with_device(bytes(core.db.get("device_seed")), statement)
-        core.outbox.queue(log_id, Leave(signature), kind=m.EntryKind.LEAVE)
+        core.outbox.queue_leaving(log_id)
     core.pump()
     yield Until(gone, what="leaving was not confirmed")
 
@@ -178,18 +181,13 @@ def remove_leavers(core: Core, log_id: bytes) -> Flow[None]:
     yield from pause(core, min(mine[0] * LEAVER_STEP_MS, LEAVER_WAIT_MS))
 
     def make(group: mls.Group, state: RoomState, row: Conversation) -> Draft | None:
-        leaves = leaf_devices(group)
-        proofs = [
-            LeaverProof(device, signature)
-            for device, signature in core.db.rows(
-                "SELECT device_id, signature FROM leavers WHERE log_id = ? LIMIT 64", log_id
-            )
-            if device in leaves
-        ]
+        there = {device_id(member.signature_key): member for member in group.members()}
+        proofs = leaving.proofs(core.db, log_id, group, there)[: leaving.PROOFS_A_COMMIT]
         if not proofs:
             core.db.run("DELETE FROM leavers WHERE log_id = ?", log_id)
             return None
-        return Draft(remove=[leaves[proof.device_id] for proof in proofs], leavers=proofs)
+        remove = [there[proof.device_id].index for proof in proofs]
+        return Draft(remove=remove, leavers=proofs)
 
     yield from change(core, log_id, make)
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chatsecure.crypto.certificates import verify_login
+from chatsecure import mls
 from chatsecure.crypto.credentials import MemberIdentity
 from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
 
-from . import about, conversations, stale
+from . import about, conversations, leaving, stale
 from .content import (
     AnyContent,
     BadContent,
@@ -26,7 +26,6 @@ from .content import (
     Status,
     Text1,
     encode_content,
-    leave_statement,
 )
 from .conversations import Conversation
 from .display import safe_filename
@@ -119,7 +118,7 @@ class Inbound:
         entry: m.Entry,
         sender: MemberIdentity,
         content: AnyContent,
-        signature_key: bytes,
+        member: mls.Member,
     ) -> None:
         """Another device's content.
 
@@ -142,9 +141,8 @@ class Inbound:
             case FileNote():
                 self._file_note(row, entry, sender, content)
             case Leave():
-                verify_login(
-                    signature_key, leave_statement(row.log_id, sender.device_id), content.signature
-                )
+                group = self._core.groups.get(row.log_id)
+                leaving.check(row.log_id, group, member, content.signature)
                 self._leave(row, entry, sender, content)
             case _:
                 raise BadContent("something that is not kept came to be kept")

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, Refused, WrongIdentity
 
-from . import contacts, conversations, promises, settings
+from . import contacts, conversations, leaving, promises, settings
 from .content import (
     AnyContent,
     EntryHeader,
     FileReceipt,
+    Leave,
     Receipt,
     Typing,
     decode_content,
@@ -70,6 +71,12 @@ class Outbox:
             id_, log_id, int(kind), encode_content(content),
         )  # fmt: skip
         return id_
+
+    def queue_leaving(self, log_id: bytes) -> bytes:
+        """Queue that we leave; call in a transaction. Gives its id. What we sign is made with each
+        ciphertext: it is of our leaf in that epoch."""
+        unsigned = Leave(bytes(leaving.SIGNATURE_BYTES))
+        return self.queue(log_id, unsigned, kind=m.EntryKind.LEAVE)
 
     def queue_message(
         self,
@@ -181,6 +188,8 @@ class Outbox:
                     seen_seq=row.cursor or 0 if row.chain else 0,
                     seen_chain=row.chain,
                 )
+                if header.kind is m.EntryKind.LEAVE:
+                    content = encode_content(leaving.make(core, row.log_id, group))
                 payload = group.encrypt(core.groups.signer, content, aad=encode_header(header))
                 self._db.run(
                     "UPDATE outbox SET payload = ?, epoch = ? WHERE id = ?", payload, row.epoch, id_

@@ -242,7 +242,7 @@ class Receiver:
         if isinstance(content, Unknown):
             self._gap(row, f"{sender.name} sent something this version does not know", entry)
             return
-        self.inbound.content(row, entry, sender, content, processed.sender.signature_key)
+        self.inbound.content(row, entry, sender, content, processed.sender)
 
     def check_place(
         self, row: Conversation, entry: m.Entry, header: EntryHeader, sender: MemberIdentity

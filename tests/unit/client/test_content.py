@@ -1,6 +1,7 @@
 """What is inside a message."""
 
 import typing
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -221,7 +222,9 @@ def test_further_elements_beside_a_message_are_ignored(kind: type[Any], decode: 
     assert decode(encode([*plain(example_of(kind)), "new"])) == example_of(kind)
 
 
-def test_a_leave_statement_is_for_one_device_and_one_conversation() -> None:
-    log, device = b"l" * 16, b"d" * 16
-    assert leave_statement(log, device) == b"chatsecure leave v1\0" + log + device
-    assert leave_statement(log, device) != leave_statement(device, log)
+def test_a_leave_statement_is_for_one_device_one_conversation_and_one_time_in_it() -> None:
+    log, device, leaf = b"l" * 16, b"d" * 16, b"k" * 32
+    made = leave_statement(log, device, leaf)
+    assert made == b"chatsecure leave v2\0" + log + device + sha256(leaf).digest()
+    assert made != leave_statement(device, log, leaf)
+    assert made != leave_statement(log, device, b"K" * 32)
