@@ -285,7 +285,17 @@ def history_record(line: HistoryLine) -> dict[str, object]:
         "seq": line.seq,
     }
     record |= (
-        {"name": line.text, "size": line.size, "path": line.path}
+        {
+            "name": line.text,
+            "size": line.size,
+            "path": line.path,
+            "folder": line.folder,
+            "file_state": line.file_state,
+            "held": line.held,
+            "held_because": line.held_because,
+            "reason": line.reason,
+            "done": line.done,
+        }
         if line.file
         else {"text": line.text}
     )

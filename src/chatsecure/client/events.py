@@ -5,7 +5,7 @@ Events are written to the profile in the same transaction as what they tell of, 
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -50,6 +50,11 @@ class ReactionEvent(Event, tag="reaction", kw_only=True):
     emoji: str
 
 
+HeldBecause = Literal["size", "stranger"]
+HELD: dict[int, HeldBecause] = {2: "size", 3: "stranger"}
+"""Why a file waits for a word, as the table `files` has it."""
+
+
 class FileEvent(Event, tag="file", kw_only=True):
     """A file on its way.
 
@@ -68,6 +73,8 @@ class FileEvent(Event, tag="file", kw_only=True):
     """Why it failed or was cancelled."""
     held: bool = False
     """It is fetched only when it is accepted."""
+    held_because: HeldBecause | None = None
+    """Why: `size` (larger than `auto_save_limit`) or `stranger` (`ask_first` is set)."""
     mine: bool = False
     folder: bool = False
     """It is a folder; `size` is that of all that is in it."""

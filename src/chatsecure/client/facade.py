@@ -2,6 +2,7 @@
 a face names (`@user`, `#room`) becomes a conversation. Knows nothing of what is done there.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from chatsecure.names import fold_name, nearest
@@ -14,6 +15,7 @@ from .core import Core, Options
 from .driver import Driver, clock_ms, now_ms
 from .events import Event, is_momentary
 from .flow import Flow, T
+from .history import UNDER_WAY, HistoryLine
 from .profile.folder import Profile
 from .profile.lock import FileLock, FileLocks
 from .whereabouts import Whereabouts
@@ -79,6 +81,12 @@ class Facade:
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow of the core to its end; for the core's own modules."""
         return await self._driver.run(flow)
+
+    def _far(self, line: HistoryLine) -> HistoryLine:
+        """A line with how far its file is."""
+        if line.file_state not in UNDER_WAY:
+            return line
+        return replace(line, done=self._core.files.done(raw_id(line.id)))
 
     def _known(self, target: str) -> Conversation | None:
         """The live conversation of this target, if we have it.

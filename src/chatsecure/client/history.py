@@ -16,7 +16,7 @@ from chatsecure.wire.messages import ID_BYTES
 from . import about, conversations
 from .content import FileManifest, Text1, decode_content
 from .conversations import Conversation
-from .events import message_id, stamp
+from .events import HELD, HeldBecause, message_id, stamp
 from .inbound import FILE, TEXT
 from .profile.database import Database
 
@@ -25,6 +25,9 @@ MENTIONS_WITHIN = 5_000
 """How far back unread mentions are looked for: lists of conversations ask often."""
 NOTICE = 0
 """The kind of rows that tell of the conversation itself: who came and went, gaps."""
+
+UNDER_WAY = ("offered", "receiving", "sending", "failed")
+"""States in which a part of a file may be here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,17 @@ class HistoryLine:
     reactions: dict[str, list[str]] | None = None
     """Names by emoji."""
     file_state: str | None = None
-    """`sending`, `sent`, `offered`, `receiving`, `received`, `failed`, `declined`."""
+    """`sending`, `sent`, `offered`, `receiving`, `received`, `failed`, `declined`, `cancelled`."""
+    folder: bool = False
+    """The file is a folder; `size` is that of all that is in it."""
+    held: bool = False
+    """It is fetched only when it is accepted."""
+    held_because: HeldBecause | None = None
+    """Why: it is larger than `auto_save_limit`, or `ask_first` is set and its sender a stranger."""
+    reason: str | None = None
+    """Why a file failed or was cancelled."""
+    done: int | None = None
+    """Bytes of a file that are over so far, where it is under way or has stopped on the way."""
     thumbnail: bytes = b""
     notice: dict[str, Any] | None = None
     """The event of a notice."""
@@ -66,7 +79,7 @@ class HistoryLine:
 
 _COLUMNS = (
     "m.n, m.id, m.log_id, m.seq, m.at, m.sender, m.mine, m.kind, m.body, m.text, m.edited,"
-    " m.state, c.name, f.path, f.source, f.state"
+    " m.state, c.name, f.path, f.source, f.state, f.held, f.reason"
 )
 _FROM = (
     "FROM messages m JOIN conversations c ON c.log_id = m.log_id"
@@ -238,7 +251,7 @@ def beginning(db: Database, prefix: str, me: str) -> HistoryLine:
 
 def _line(db: Database, found: Any, me: str) -> HistoryLine:
     (n, id_, log_id, seq, at, sender, mine, kind, body, text, edited, state, name, path,
-     source, file_state) = found  # fmt: skip
+     source, file_state, held, reason) = found  # fmt: skip
     common: dict[str, Any] = {
         "n": n,
         "id": message_id(id_),
@@ -274,6 +287,10 @@ def _line(db: Database, found: Any, me: str) -> HistoryLine:
         mentions=tuple(written.mentions) if written else (),
         reactions=about.reactions(db, log_id, id_) or None,
         file_state=file_state,
+        folder=manifest is not None and manifest.folder,
+        held=bool(held) and file_state == "offered",
+        held_because=HELD.get(held) if file_state == "offered" else None,
+        reason=reason if file_state in ("failed", "cancelled") and reason else None,
         thumbnail=manifest.thumbnail if manifest else b"",
     )
 

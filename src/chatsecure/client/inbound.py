@@ -30,6 +30,7 @@ from .content import (
 from .conversations import Conversation
 from .display import safe_filename
 from .events import (
+    HELD,
     FileEvent,
     MembershipEvent,
     MessageEvent,
@@ -203,7 +204,8 @@ class Inbound:
         self._db.run(
             "INSERT OR IGNORE INTO files(log_id, id, incoming, manifest, state, at, size, held)"
             " VALUES(?, ?, 1, ?, 'offered', ?, ?, ?)",
-            row.log_id, entry.append_id, encode_content(content), entry.at, content.size, held,
+            row.log_id, entry.append_id, encode_content(content), entry.at, content.size,
+            next((number for number, why in HELD.items() if why == held), 0),
         )  # fmt: skip
         self._core.emit(
             FileEvent(
@@ -212,7 +214,8 @@ class Inbound:
                 size=content.size,
                 sha256=content.sha256.hex(),
                 state="offered",
-                held=held,
+                held=held is not None,
+                held_because=held,
                 folder=content.folder,
             )
         )

@@ -138,8 +138,10 @@ class Reading(Facade):
         """
         row, me = self._row(target), self._core.me.folded
         if after is not None:
-            return history.after(self._db, row, after, last, me, notices=notices)
-        return history.last(self._db, row, last, me, before=before, notices=notices)
+            lines = history.after(self._db, row, after, last, me, notices=notices)
+        else:
+            lines = history.last(self._db, row, last, me, before=before, notices=notices)
+        return [self._far(line) for line in lines]
 
     def around(self, id_: str, count: int = 100, *, notices: bool = True) -> list[HistoryLine]:
         """The page of a conversation around a message, oldest first.
@@ -159,7 +161,7 @@ class Reading(Facade):
         Raises:
             NotFound: there is none, or more than one begins so.
         """
-        return history.beginning(self._db, id_, self._core.me.folded)
+        return self._far(history.beginning(self._db, id_, self._core.me.folded))
 
     def notable(self, event: Event) -> bool:
         """Whether an event is worth a notification, by what the person has set: everywhere
@@ -182,7 +184,8 @@ class Reading(Facade):
     def last_file(self, *states: str, incoming: bool | None = None) -> HistoryLine | None:
         """The newest file, in any conversation, that is in one of these states; with `incoming`
         only one that comes, or one of ours."""
-        return history.last_file(self._db, states, self._core.me.folded, incoming=incoming)
+        found = history.last_file(self._db, states, self._core.me.folded, incoming=incoming)
+        return None if found is None else self._far(found)
 
     def first_unread(self, target: str) -> int | None:
         """The place (`n`) of the oldest message that was not shown yet."""
@@ -192,7 +195,8 @@ class Reading(Facade):
         """The last messages that hold all these words, oldest first, everywhere or in one
         conversation."""
         row = self._row(target) if target is not None else None
-        return history.search(self._db, words, last, self._core.me.folded, row)
+        found = history.search(self._db, words, last, self._core.me.folded, row)
+        return [self._far(line) for line in found]
 
     def draft(self, target: str, text: str | None = None) -> str:
         """The unfinished text of a conversation; with `text` it is kept first. Never sent."""

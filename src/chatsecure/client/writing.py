@@ -109,7 +109,7 @@ class Writing(Facade):
         Raises:
             NotFound: there is none with this id.
         """
-        return history.one(self._db, id_, self._core.me.folded)
+        return self._far(history.one(self._db, id_, self._core.me.folded))
 
     async def typing(self, target: str, *, active: bool = True) -> None:
         """Tell those who are there that we are writing, or have stopped, unless the person does

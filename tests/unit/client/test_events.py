@@ -40,6 +40,8 @@ def value(info: Any) -> st.SearchStrategy[Any]:
             return st.integers(0, 2**63 - 1)
         case msgspec.inspect.BoolType():
             return st.booleans()
+        case msgspec.inspect.LiteralType():
+            return st.sampled_from(info.values)
         case msgspec.inspect.NoneType():
             return st.none()
         case msgspec.inspect.ListType():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chatsecure.client import conversations
 from chatsecure.client.content import FileFate, FileManifest, FileNote, decode_content
 from chatsecure.client.display import safe_filename
-from chatsecure.client.events import FileEvent, message_id, stamp
+from chatsecure.client.events import HELD, FileEvent, message_id, stamp
 from chatsecure.wire.errors import NotFound
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class FileRows:
         self.core = core
         self._db = core.db
         self._told: dict[Key, int] = {}
+        self._far: dict[Key, int] = {}
+        """How far those are that are under way."""
 
     def find(self, beginning: str) -> bytes | None:
         """The id of the newest file whose id begins so, in hexadecimal."""
@@ -87,6 +89,7 @@ class FileRows:
 
     def progress(self, key: Key, state: str, done: int) -> None:
         """Tell how far a file is, not too often."""
+        self._far[key] = done
         now = self.core.now()
         if now - self._told.setdefault(key, now) >= PROGRESS_MS:
             self._told[key] = now
@@ -115,6 +118,7 @@ class FileRows:
                 size=manifest.size,
                 sha256=manifest.sha256.hex(),
                 held=bool(found[4]),
+                held_because=HELD.get(found[4]),
                 mine=not found[3],
                 folder=manifest.folder,
                 **more,

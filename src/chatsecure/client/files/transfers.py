@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from chatsecure.client import contacts, conversations, settings
 from chatsecure.client.content import FileFate, FileManifest
 from chatsecure.client.display import safe_filename
+from chatsecure.client.events import HeldBecause
 from chatsecure.client.flow import Flow, Operation, Until
 from chatsecure.client.flows import pause
 from chatsecure.client.outbox import LATER
@@ -146,6 +147,7 @@ class Files(Wishes):
                 self._give_up(key, error)
             raise
         finally:
+            self._far.pop(key, None)
             self._uploading.discard(key)
             self._unwanted.discard(key)
             self._release(key)
@@ -171,11 +173,12 @@ class Files(Wishes):
 
     # --- receiving -------------------------------------------------------------------------------
 
-    def offered(self, sender: MemberIdentity, manifest: FileManifest) -> bool:
-        """A file is offered: whether it waits for the person's word before it is fetched."""
+    def offered(self, sender: MemberIdentity, manifest: FileManifest) -> HeldBecause | None:
+        """A file is offered: why it waits for the person's word, if it does."""
         if manifest.size > settings.amount(self._db, "auto_save_limit"):
-            return True
-        return settings.is_on(self._db, "ask_first") and not self._known(sender)
+            return "size"
+        stranger = settings.is_on(self._db, "ask_first") and not self._known(sender)
+        return "stranger" if stranger else None
 
     def _known(self, sender: MemberIdentity) -> bool:
         """Somebody we verified or have written to in private is no stranger."""
@@ -250,6 +253,7 @@ class Files(Wishes):
         self._small.discard(key)
         self._stalled.discard(key)
         self._told.pop(key, None)
+        self._far.pop(key, None)
         error = operation.error
         if error is not None and not isinstance(error, (ChatSecureError, OSError)):
             raise error

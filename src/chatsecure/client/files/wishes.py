@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,17 @@ class Wishes(FileRows):
     def _part(self, key: Key) -> Path:
         assert self.downloads is not None
         return self.downloads / f".{key[1].hex()}{PART_SUFFIX}"
+
+    def done(self, id_: bytes) -> int | None:
+        """How many bytes of a file are over so far; None where there are none."""
+        for key, far in self._far.items():
+            if key[1] == id_:
+                return far
+        if self.downloads is None:
+            return None
+        with suppress(OSError):
+            return self._part((b"", id_)).stat().st_size
+        return None
 
     def _forget_part(self, key: Key) -> None:
         if self.downloads is not None:
