@@ -225,3 +225,18 @@ def test_the_switcher_finds_by_beginning_part_and_letters_in_order() -> None:
     assert rank("3b", "#class-3b") == 1
     assert rank("c3", "#class-3b") == 2
     assert rank("xyz", "#class-3b") is None
+
+
+def test_a_window_too_high_for_the_screen_keeps_its_buttons_in_view(root: tk.Tk) -> None:
+    from chatsecure.gui.dialogs import Dialog
+    from chatsecure.gui.theme import Theme
+
+    dialog = Dialog(root, Theme(root), "Much to read")
+    tk.Text(dialog.body, height=200).pack(fill="both", expand=True)
+    button = dialog.button("Close", dialog.destroy, agree=True)
+    dialog.open()
+    root.update()
+    assert dialog.winfo_height() <= root.winfo_screenheight()
+    assert button.winfo_rooty() + button.winfo_height() <= root.winfo_screenheight()
+    assert button.winfo_viewable()
+    dialog.destroy()

@@ -70,11 +70,18 @@ class ConversationView(ttk.Frame):
         self.history = History(self, theme, on=self._history_wants)
         self._typing_label = ttk.Label(self, style="Small.TLabel", padding=(theme.px(12), 0))
         self.composer = Composer(self, theme, on=self._composer_wants, names=names)
+        self.bind("<Destroy>", self._destroyed)
         self._head.pack(fill="x")
         self.banners.pack(fill="x")
         self.composer.pack(side="bottom", fill="x")
         self._typing_label.pack(side="bottom", fill="x")
         self.history.pack(fill="both", expand=True)
+
+    def _destroyed(self, event: "tk.Event[tk.Misc]") -> None:
+        if event.widget is self:
+            for later in (self._refresh_later, *self._typing.values()):
+                if later is not None:
+                    self.after_cancel(later)
 
     # --- opening ------------------------------------------------------------------------------
 

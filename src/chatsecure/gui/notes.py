@@ -26,6 +26,8 @@ class Notes:
         self._lines: list[str] = []
         self._later: str | None = None
         self._wrong = False
+        forget = theme.on_change(self._restyle)
+        master.bind("<Destroy>", lambda _event: forget(), add=True)
 
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Add an answer."""
@@ -54,6 +56,10 @@ class Notes:
         self._frame.destroy()
         self._frame = None
         return True
+
+    def _restyle(self) -> None:
+        if self._frame is not None:
+            self._draw()
 
     def _draw(self) -> None:
         theme, color = self._theme, self._theme.color

@@ -22,7 +22,7 @@ def qr_image(master: tk.Misc, theme: Theme, text: str) -> tk.PhotoImage:
     import segno
 
     code = segno.make(text, error="l" if len(text) > 80 else "m", micro=False)
-    rows = [list(row) for row in code.matrix_iter(scale=max(2, theme.px(3)), border=3)]
+    rows = [list(row) for row in code.matrix_iter(scale=max(2, theme.px(4)), border=4)]
     image = tk.PhotoImage(master=master, width=len(rows[0]), height=len(rows))
     data = " ".join(
         "{" + " ".join("#000000" if cell else "#ffffff" for cell in row) + "}" for row in rows

@@ -6,6 +6,7 @@ import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
+from chatsecure.client import markup
 from chatsecure.client.history import HistoryLine
 
 from . import shown
@@ -44,7 +45,8 @@ def show_search(window: Window, *, here: bool, words: str = "") -> Dialog:
     )
     box.pack(side="left", padx=(theme.px(10), 0))
     top.pack(fill="x", pady=(0, theme.px(8)))
-    count = ttk.Label(dialog.body, style="Dim.TLabel")
+    asked = _("Type a word or the beginning of one.")
+    count = ttk.Label(dialog.body, style="Dim.TLabel", text=asked, wraplength=theme.px(500))
     later: list[str] = []
 
     def look(line: HistoryLine) -> Look:
@@ -52,7 +54,7 @@ def show_search(window: Window, *, here: bool, words: str = "") -> Dialog:
         where = shown.who(line.conversation)
         return Look(
             who if only.get() else f"{who}, {where}",
-            subtitle=shown.words(line.text, 160),
+            subtitle=shown.words(markup.plain(line.text[:2000]), 160),
             corner=when(line.at),
             image=avatar(theme, line.sender, 28),
             strip="private" if line.conversation.startswith("@") else "",
@@ -75,10 +77,10 @@ def show_search(window: Window, *, here: bool, words: str = "") -> Dialog:
     def done(found: list[HistoryLine]) -> None:
         if dialog.winfo_exists():
             rows.show(found[::-1], top=True)
-            count.configure(
-                text=several("{n} message", "{n} messages", len(found))
-                if held.get().strip() else ""
-            )  # fmt: skip
+            told = several("{n} message", "{n} messages", len(found))
+            if not found:
+                told = _("Nothing found: all words must stand in a message, or begin words in it.")
+            count.configure(text=told if held.get().strip() else asked)
 
     def look_up() -> None:
         later.clear()
