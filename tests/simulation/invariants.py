@@ -174,9 +174,14 @@ class Observer:
         if kept is None and pending is None and not known:
             raise Violation("sent and not kept", client.name)
 
+    def about_to_leave(self, client: ClientNode, output: bytes) -> None:
+        """A client's bytes go to the network."""
+        if output and client.db.is_open:
+            raise Violation("sent before it was on disk", client.name)
+
     def client_turned(self, client: ClientNode) -> None:
         """A client has finished a turn: whoever is in an epoch agrees on everything in it."""
-        if client.db.in_transaction:
+        if client.db.in_transaction or client.db.is_open:
             raise Violation("a transaction was left open", client.name)
         for log_id, version in client.db.rows(
             "SELECT log_id, mls_version FROM conversations WHERE state = 'active'"

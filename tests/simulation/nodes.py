@@ -80,6 +80,11 @@ class DoomedDatabase(Database):
         if self.doom is not None and self.doom[0] < 0 and self.doom[1]:
             raise PowerLoss
 
+    @property
+    def is_open(self) -> bool:
+        """Something was written that is not on disk yet."""
+        return bool(self._connection.in_transaction)
+
     def fill_disk(self, full: bool) -> None:
         """The disk has no room for another page, or has again."""
         if full == self._full:
@@ -349,6 +354,7 @@ class ClientNode:
 
     def _turn(self) -> None:
         output = self.core.take_output()
+        self.world.observer.about_to_leave(self, output)
         if output and self.link is not None:
             self.link.up.push(output)
         self.world.observer.client_turned(self)
@@ -370,16 +376,18 @@ class ClientNode:
         """Start an operation of the user's."""
         observer = self.world.observer
 
-        def done(operation: Any) -> None:
+        def ended(operation: Any) -> None:
             observer.operation_ended(self, what, operation.error)
             if operation in self.operations:
                 self.operations.remove(operation)
             if operation.error is None and then is not None:
                 then(operation.result)
 
+        def done(operation: Any) -> None:
+            # Whoever waits for it goes on after the turn, when it is on disk or has failed there.
+            self.after(0, lambda: ended(operation))
+
         def begin() -> None:
-            operation = self.core.run(flow(), done)
-            if not operation.done:
-                self.operations.append(operation)
+            self.operations.append(self.core.run(flow(), done))
 
         self.enter(begin, user=True)
