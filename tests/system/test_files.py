@@ -214,7 +214,7 @@ def test_a_folder_arrives_with_all_that_is_in_it(three: Three, tmp_path: Path) -
     events = [e for e in bob.listen("--for", "6", timeout=60) if e["type"] == "file"]
     assert [Path(e["path"]).name for e in events if e["state"] == "received"] == [
         "photos",
-        "photos (1)",
+        "photos (2)",
     ]
     assert all(e["folder"] for e in events)
     for event in (e for e in events if e["state"] == "received"):
@@ -223,7 +223,7 @@ def test_a_folder_arrives_with_all_that_is_in_it(three: Three, tmp_path: Path) -
             "2026", "2026/empty", "2026/one.jpg", "list.txt",
         ]  # fmt: skip
         assert hashlib.sha256((there / "2026" / "one.jpg").read_bytes()).hexdigest() == digest
-    assert {path.name for path in (bob.folder / "downloads").iterdir()} == {"photos", "photos (1)"}
+    assert {path.name for path in (bob.folder / "downloads").iterdir()} == {"photos", "photos (2)"}
 
 
 def test_several_files_go_with_one_command(three: Three, tmp_path: Path) -> None:

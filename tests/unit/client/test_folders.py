@@ -1,5 +1,6 @@
 """Folders as one transfer: what goes in comes out, and nothing else does."""
 
+import contextlib
 import io
 import os
 import random
@@ -128,3 +129,138 @@ def test_a_folder_too_deep_is_not_sent(tmp_path: Path) -> None:
         deep.mkdir()
     with pytest.raises(Usage, match="deep"):
         scan(tmp_path)
+
+
+# --- archives that somebody has made to do harm ----------------------------------------------
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("same.txt", "same.txt"),
+        ("Same.txt", "same.txt"),
+        ("e\u0301.txt", "\xe9.txt"),
+        ("a\u202e.txt", "a.txt"),
+        ("a.txt.", "a.txt"),
+        ("con", "_con"),
+        ("a (2).txt", "a.txt", "a.txt"),
+    ],
+)
+def test_names_that_are_one_name_here_or_elsewhere_all_arrive(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    contents = [f"{number}".encode() for number in range(len(names))]
+    members = [(tarfile.TarInfo(name), data) for name, data in zip(names, contents, strict=True)]
+    unpack(archive(tmp_path, *members), tmp_path / "out")
+    found = files_in(tmp_path / "out")
+    assert sorted(found.values()) == contents
+
+
+def test_folders_that_differ_by_case_or_form_only_keep_what_is_theirs(tmp_path: Path) -> None:
+    members = []
+    for name in ("e\u0301", "\xe9", "E\u0301"):
+        folder = tarfile.TarInfo(name)
+        folder.type = tarfile.DIRTYPE
+        members += [(folder, b""), (tarfile.TarInfo(name + "/file"), name.encode())]
+    unpack(archive(tmp_path, *members), tmp_path / "out")
+    found = [path.read_bytes().decode() for path in (tmp_path / "out").glob("*/file")]
+    assert sorted(found) == sorted(["e\u0301", "\xe9", "E\u0301"])
+
+
+def test_thousands_of_one_name_all_arrive(tmp_path: Path) -> None:
+    count = 5_000
+    members = [(tarfile.TarInfo("one"), str(number).encode()) for number in range(count)]
+    unpack(archive(tmp_path, *members), tmp_path / "out")
+    assert len(files_in(tmp_path / "out")) == count
+
+
+def test_too_many_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatsecure.client.files.disk.MAX_NAMESAKES", 20)
+    members = [(tarfile.TarInfo("one"), b"") for _ in range(20)]
+    with pytest.raises(FileProblem, match="one name"):
+        unpack(archive(tmp_path, *members), tmp_path / "out")
+
+
+def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatsecure.client.files.folders.MAX_ENTRIES", 20)
+    members = [(tarfile.TarInfo(str(number)), b"") for number in range(21)]
+    with pytest.raises(FileProblem, match="too many"):
+        unpack(archive(tmp_path, *members), tmp_path / "out")
+
+
+def test_a_path_too_long_for_the_disk_is_refused_for_good(tmp_path: Path) -> None:
+    members, place = [], ""
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        place = f"{place}/{letter * 200}" if place else letter * 200
+        folder = tarfile.TarInfo(place)
+        folder.type = tarfile.DIRTYPE
+        members.append((folder, b""))
+    with pytest.raises(FileProblem, match="too long"):
+        unpack(archive(tmp_path, *members), tmp_path / "out")
+
+
+def pax(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """An extended header."""
+    info = tarfile.TarInfo("header")
+    info.type, info.size = kind, len(records)
+    return info.tobuf() + records + bytes(-len(records) % 512)
+
+
+def record(keyword: str, value: str) -> bytes:
+    body = f" {keyword}={value}\n".encode()
+    length = len(body)
+    while length != len(str(length)) + len(body):
+        length = len(str(length)) + len(body)
+    return str(length).encode() + body
+
+
+PLAIN = tarfile.TarInfo("plain").tobuf()
+EVIL = {
+    "a header larger than any path": pax(bytes(10**6)) + PLAIN,
+    "a header for all that follow": pax(record("path", "evil"), tarfile.XGLTYPE) + PLAIN,
+    "headers without end": pax(record("a", "b")) * 3000 + PLAIN,
+    "a size below nothing": pax(record("size", "-1024")) + PLAIN,
+    "a size beyond the archive": pax(record("size", str(2**80))) + PLAIN,
+    "a size that is none": pax(record("GNU.sparse.size", "many")) + PLAIN,
+    "a number of too many digits": pax(record("GNU.sparse.size", "9" * 9000)) + PLAIN,
+    "a sparse file": pax(record("GNU.sparse.map", "0,1")) + PLAIN,
+    "a sparse file of another kind": pax(
+        record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0")
+    ) + PLAIN,
+    "a time that is no number": pax(record("mtime", "nan")) + PLAIN,
+    "a time without end": pax(record("mtime", "inf")) + PLAIN,
+    "a path out by a header": pax(record("path", "../evil")) + PLAIN,
+    "a device by a header": pax(record("path", "/dev/evil")) + PLAIN,
+    "a long name of another kind": pax(b"evil\0", tarfile.GNUTYPE_LONGNAME) + PLAIN,
+    "a file cut off": pax(record("size", "4096")) + PLAIN + b"x" * 512,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", EVIL.values(), ids=EVIL.keys())
+def test_an_archive_made_to_do_harm_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "archive").write_bytes(data + bytes(1024))
+    with pytest.raises(FileProblem):
+        unpack(tmp_path / "archive", tmp_path / "out")
+    assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_damage_anywhere_is_refused_or_harms_nothing(
+    folder: Path, tmp_path: Path, seed: int
+) -> None:
+    tree, rng = scan(folder), random.Random(seed)
+    data = bytearray(tree.read(0, tree.size))
+    heads = [piece.start for piece in tree.pieces]
+    for _ in range(rng.randint(1, 8)):
+        data[min(len(data) - 1, rng.choice(heads) + rng.randrange(1024))] = rng.randrange(256)
+    (tmp_path / "archive").write_bytes(data)
+    before = set(tmp_path.iterdir())
+    with contextlib.suppress(FileProblem):
+        unpack(tmp_path / "archive", tmp_path / "out")
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "out"}
+    assert all(path.is_dir() or path.is_file() for path in (tmp_path / "out").rglob("*"))
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_symlink()]

@@ -33,12 +33,16 @@ def check_room(folder: Path, needed: int) -> None:
         )
 
 
-def free_names(folder: Path, name: str) -> Iterator[Path]:
-    """Where a received file may go, best first: `report.pdf`, `report (1).pdf` and so on."""
+def free_names(folder: Path, name: str, first: int = 1) -> Iterator[Path]:
+    """Where a received file may go, best first: `report.pdf`, `report (2).pdf` and so on.
+
+    Args:
+        first: begin with this one of them.
+    """
     name = safe_filename(name)
     stem, suffix = Path(name).stem, Path(name).suffix
-    for number in range(MAX_NAMESAKES):
-        yield folder / (name if number == 0 else f"{stem} ({number}){suffix}")
+    for number in range(first, MAX_NAMESAKES):
+        yield folder / (name if number == 1 else f"{stem} ({number}){suffix}")
 
 
 def rename_new(part: Path, path: Path) -> bool:

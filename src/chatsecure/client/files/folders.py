@@ -5,13 +5,16 @@ can be read at any time. Links and devices are left out. Who receives it trusts 
 only plain files and folders, no path that leads out, every name made safe, nothing executable.
 """
 
+import errno
 import os
 import stat
 import tarfile
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 from chatsecure.client.display import safe_filename
@@ -21,9 +24,12 @@ from .disk import FileProblem, free_names, sync_folder
 
 MAX_ENTRIES = 100_000
 MAX_DEPTH = 64
+MAX_HEADER_BYTES = 64 * 1024
+"""Of one member: its path has at most as many bytes."""
 FEW_FILES = 32
 """Up to so many files are synced one by one; more by one call for all."""
 _COPY_BYTES = 1024 * 1024
+_KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.XHDTYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,53 @@ def _walk(folder: Path, skipped: list[str], depth: int) -> Iterator[tuple[Path, 
 # --- the other side ------------------------------------------------------------------------------
 
 
+class _Member(tarfile.TarInfo):
+    """A member of an archive that is not trusted.
+
+    Of the many kinds of headers only those are read that `scan` writes: others may be of any size
+    and are read into memory whole.
+    """
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type not in _KINDS or (
+            self.type == tarfile.XHDTYPE and self.size > MAX_HEADER_BYTES
+        ):
+            raise FileProblem("the folder holds something that is no plain file")
+        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        if found.sparse is not None or found.size < 0:
+            raise FileProblem("the folder holds something that is no plain file")
+        return found
+
+    def _refuse(self, *_: object) -> None:
+        raise FileProblem("the folder holds something that is no plain file")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse
+
+
+class _Places:
+    """Where the members of one archive go."""
+
+    def __init__(self, into: Path) -> None:
+        self.folders: dict[tuple[str, ...], Path] = {(): into}
+        self._namesakes: dict[tuple[Path, str], int] = {}
+
+    def new(self, parts: tuple[str, ...]) -> Iterator[Path]:
+        """Where a member may go, best first."""
+        parent = self.folders.get(parts[:-1])
+        if parent is None:
+            raise FileProblem("a file of the folder stands before its own folder")
+        name = safe_filename(parts[-1])
+        # Thousands of one name are not tried one after the other for each of them.
+        key = parent, name.casefold()
+        for number in count(self._namesakes.get(key, 0) + 1):
+            self._namesakes[key] = number
+            found = next(free_names(parent, name, number), None)
+            if found is None:
+                break
+            yield found
+        raise FileProblem("the folder holds too many things of one name")
+
+
 def unpack(archive: Path, into: Path) -> None:
     """Unpack a received archive into a folder of its own, which is made.
 
@@ -150,52 +203,56 @@ def unpack(archive: Path, into: Path) -> None:
         OSError: it cannot be written.
     """
     into.mkdir(mode=0o700)
-    folders: dict[tuple[str, ...], Path] = {(): into}
-    files = 0
+    places, files = _Places(into), 0
     try:
-        with tarfile.open(archive, "r:") as tar:
-            for count, info in enumerate(tar):
-                if count >= MAX_ENTRIES:
+        with tarfile.open(archive, "r:", tarinfo=_Member) as tar:
+            for number, info in enumerate(_members(tar)):
+                if number >= MAX_ENTRIES:
                     raise FileProblem("the folder holds too many files")
                 parts = _parts(info)
-                parent = folders.get(parts[:-1])
-                if parent is None:
-                    raise FileProblem("a file of the folder stands before its own folder")
-                if info.isdir():
-                    if parts not in folders:
-                        folders[parts] = _make_folder(parent, parts[-1])
-                    continue
-                files += 1
-                _write(tar, info, parent, parts[-1])
-    except tarfile.TarError as error:
+                if info.isreg():
+                    files += 1
+                    _write(tar, info, places.new(parts))
+                elif parts not in places.folders:
+                    places.folders[parts] = _make_folder(places.new(parts))
+    except (tarfile.TarError, ValueError, OverflowError, IndexError, RecursionError) as error:
         raise FileProblem(f"the folder that came is damaged: {error}") from None
-    _sync(into, folders, files)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise FileProblem("the folder holds a path that is too long for this disk") from None
+        raise
+    _sync(into, places.folders, files)
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    while (info := tar.next()) is not None:
+        # It would remember them all.
+        tar.members = []  # type: ignore[attr-defined]
+        yield info
 
 
 def _parts(info: tarfile.TarInfo) -> tuple[str, ...]:
     """A member's place, as its sender says."""
     parts = tuple(info.name.split("/"))
-    if not (info.isdir() or info.isreg()) or info.issparse():
+    if not (info.isdir() or info.isreg()):
         raise FileProblem("the folder holds something that is no plain file")
     if len(parts) > MAX_DEPTH + 2 or any(part in ("", ".", "..") for part in parts):
         raise FileProblem("the folder holds a path that leads out of it")
     return parts
 
 
-def _make_folder(parent: Path, name: str) -> Path:
-    for path in free_names(parent, name):
-        try:
+def _make_folder(paths: Iterator[Path]) -> Path:
+    for path in paths:
+        with suppress(FileExistsError):
             path.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        return path
-    raise FileProblem("the folder holds too many things of one name")
+            return path
+    raise AssertionError
 
 
-def _write(tar: tarfile.TarFile, info: tarfile.TarInfo, parent: Path, name: str) -> None:
+def _write(tar: tarfile.TarFile, info: tarfile.TarInfo, paths: Iterator[Path]) -> None:
     data = tar.extractfile(info)
     assert data is not None
-    for path in free_names(parent, name):
+    for path in paths:
         try:
             descriptor = os.open(
                 path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600
@@ -208,7 +265,6 @@ def _write(tar: tarfile.TarFile, info: tarfile.TarInfo, parent: Path, name: str)
         at = max(0, min(int(info.mtime), 2**33))
         os.utime(path, (at, at))
         return
-    raise FileProblem("the folder holds too many things of one name")
 
 
 def _sync(into: Path, folders: dict[tuple[str, ...], Path], files: int) -> None:
