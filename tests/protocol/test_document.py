@@ -143,7 +143,9 @@ def test_a_message_stands_there_with_its_number_and_fields(number: int) -> None:
     text = section(f"{number} {kind.__name__}")
     assert [row[:2] for row in rows(text)] == fields(kind)
     sender = text.strip().split(":")[0]
-    if kind in REQUESTS or kind in (m.ClientHello, m.Register, m.Login, m.Ack, m.Whisper):
+    if kind in REQUESTS or kind in (
+        m.ClientHello, m.Register, m.Login, m.Ack, m.Whisper, m.FileHello, m.BlobPut, m.BlobGet,
+    ):  # fmt: skip
         assert sender == "Client"
     elif kind in (PUSHES & NOTICES):
         assert sender == "Both"
@@ -201,7 +203,8 @@ def test_nothing_stands_there_that_is_not_in_the_code() -> None:
         ("MAX_TEXT_BYTES", m.MAX_TEXT_BYTES),
         ("MAX_PAYLOAD_BYTES", m.MAX_PAYLOAD_BYTES),
         ("MAX_COMMIT_BYTES", m.MAX_COMMIT_BYTES),
-        ("MAX_BLOB_CHUNK_BYTES", m.MAX_BLOB_CHUNK_BYTES),
+        ("MAX_SEGMENT_BYTES", m.MAX_SEGMENT_BYTES),
+        ("MAX_UNANSWERED_PUTS", m.MAX_UNANSWERED_PUTS),
         ("MAX_ROSTER_CHANGE", m.MAX_ROSTER_CHANGE),
         ("MAX_STATE_BYTES", room.MAX_STATE_BYTES),
         ("SEGMENT_BYTES", filecipher.SEGMENT_BYTES),

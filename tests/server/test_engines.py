@@ -195,27 +195,6 @@ def test_a_large_commit_and_many_invitations_go_through(server: Running) -> None
     assert ben.follow(room).logs[0].since == 1
 
 
-def test_a_file_goes_through_while_messages_do(server: Running) -> None:
-    ann, ben = server.comes("ann"), server.comes("ben")
-    room, blob = new_id(), new_id()
-    ann.ok(create(room, person("ann"), person("ben")))
-    ben.follow(room)
-    size, segment, part = 8 * 1024 * 1024, 1024 * 1024, 256 * 1024
-    data = random.Random(1).randbytes(size)
-    ann.ok(m.BlobCreate(blob, room, size, segment))
-    requests = []
-    for offset in range(0, size, part):
-        request = ann.connection.next_request()
-        ann.send(m.BlobPut(blob, offset, data[offset : offset + part]), request)
-        requests.append(request)
-    ann.ok(append(room, b"meanwhile"))
-    assert all(ann.answer(request) == m.Ok() for request in requests)
-    assert ben.entries(room, 1)[0].payload == b"meanwhile"
-    assert ben.ok(m.BlobStat(blob)).complete
-    got = b"".join(ben.ok(m.BlobGet(blob, at, part)).data for at in range(0, size, part))
-    assert got == data
-
-
 def test_many_connections_come_and_go(server: Running) -> None:
     ann = server.comes("ann")
     peers = [server.peer(person("ann")) for _ in range(60)]
@@ -250,22 +229,3 @@ def test_all_is_there_after_a_restart(start: Start) -> None:
     ann = second.comes("ann")
     assert ann.follow(room).logs[0].head == 10
     assert [entry.payload for entry in ann.entries(room, 10)] == [b"%d" % n for n in range(10)]
-
-
-def test_many_parts_of_a_file_asked_for_at_once_all_come(server: Running) -> None:
-    ann, ben = server.comes("ann"), server.comes("ben", buffer=8192)
-    room, blob, part = new_id(), new_id(), 256 * 1024
-    ann.ok(create(room, person("ann"), person("ben")))
-    ann.ok(m.BlobCreate(blob, room, 4 * part, 4 * part))
-    for offset in range(0, 4 * part, part):
-        ann.ok(m.BlobPut(blob, offset, bytes([offset // part]) * part))
-    for _ in range(3):
-        requests = []
-        for number in range(60):
-            requests.append(ben.connection.next_request())
-            ben.send(m.BlobGet(blob, number % 4 * part, part), requests[-1])
-        for number, request in enumerate(requests):
-            reply = ben.answer(request)
-            assert isinstance(reply, m.BlobData)
-            assert reply.data[0] == number % 4
-    assert ben.ok(m.GetUser("ann")).online

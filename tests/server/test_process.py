@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from chatsecure.client.files.line import FileLine
 from chatsecure.links import parse_link
 from chatsecure.server import admin
 from chatsecure.wire import messages as m
@@ -245,9 +246,14 @@ def test_a_backup_of_a_running_server_is_a_server(start, tmp_path: Path) -> None
         ann.ok(append(room, b"%d" % number))
     for id_, size in ((blob, 3000), (part, 5000)):
         ann.ok(m.BlobCreate(id_, room, size, 1024))
-        for offset in range(0, 3000, 1000):
-            at = offset // 1000 * 1024
-            ann.ok(m.BlobPut(id_, at, b"x" * min(1024, 3000 - at)))
+        line = FileLine(
+            "127.0.0.1", server.port, ann.certificate_hash, ann.ok(m.GetFileTicket()).ticket
+        )
+        for segment in range(3 if size == 3000 else 2):
+            data = b"x" * min(1024, 3000 - segment * 1024)
+            line.put(id_, segment, len(data), last=True)
+            line.send(data)
+            line.answer()
     file = tmp_path / "backup.tar"
     done = admin.request(server.data, "backup", file=file)
     assert done["blobs"] == 2
@@ -266,7 +272,11 @@ def test_a_backup_of_a_running_server_is_a_server(start, tmp_path: Path) -> None
     ann = Peer(person("ann"), again.port)
     assert isinstance(ann.login(), m.LoggedIn)
     assert ann.follow(room).logs[0].head == 20
-    assert ann.ok(m.BlobGet(blob, 0, 3000)).data == b"x" * 3000
+    line = FileLine("127.0.0.1", again.port, ann.certificate_hash, ann.ok(m.GetFileTicket()).ticket)
+    line.get(blob, 0, 3)
+    for segment, length in enumerate((1024, 1024, 952)):
+        assert line.receive(segment, length)
+        assert b"".join(map(bytes, line.pieces(length))) == b"x" * length
     assert ann.ok(m.BlobStat(part)).segments == 2
     assert again.end() == 0
 

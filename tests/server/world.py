@@ -16,12 +16,14 @@ from chatsecure.server.blobs.disk import DiskBlobs
 from chatsecure.server.core import Core
 from chatsecure.server.limits import ServerLimits
 from chatsecure.server.rules import accounts, logs
+from chatsecure.server.rules import blobs as rules
 from chatsecure.server.rules.who import Who
 from chatsecure.server.session import Session
 from chatsecure.server.store.base import DeviceKey, DeviceRow, TokenRow, Tx, UserKey, UserRow
 from chatsecure.server.store.sqlite import SqliteStore
 from chatsecure.wire import messages as m
 from chatsecure.wire.connection import encode_message
+from chatsecure.wire.errors import Refused
 from chatsecure.wire.frames import MAX_FRAME_BYTES, FrameDecoder
 
 START = int(datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp() * 1000)
@@ -47,16 +49,13 @@ class FakePort:
         self.closed = False
         self.jobs: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
 
-    def write(self, data: bytes, *, bulk: bool = False) -> None:
+    def write(self, data: bytes) -> None:
         if not self.closed:
             self.waiting += data
             self.total += len(data)
 
     def queued(self) -> int:
         return len(self.waiting)
-
-    def bulk_queued(self) -> int:
-        return 0
 
     def taken(self) -> int:
         return self.total - len(self.waiting)
@@ -67,13 +66,7 @@ class FakePort:
     def close(self) -> None:
         self.closed = True
 
-    def work(
-        self,
-        job: Callable[[], T],
-        done: Callable[[T | Exception], None],
-        *,
-        bulk: bool = False,
-    ) -> None:
+    def work(self, job: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
         self.jobs.append((job, done))
 
 
@@ -296,6 +289,63 @@ class Client:
         self.world.clients.remove(self)
         self.session.closed()
         self.world.core.depart("test")
+
+
+class FakeLine:
+    """A file connection of a client, without its thread: what it asks in its turns."""
+
+    def __init__(self, client: Client) -> None:
+        self.client, self.world = client, client.world
+        self.moved = 0
+        self.was_cut = False
+
+    def cut(self) -> None:
+        self.was_cut = True
+
+    def begin(self, blob: bytes, segment: int, length: int) -> bool:
+        """A segment is going to be sent."""
+        row = self.world.store.read(lambda tx: tx.blob(blob))
+        message = m.BlobPut(blob, segment, length, True)
+        return self.world.core.transfers.begin(row, self.client.who, message, self)
+
+    def write(self, blob: bytes, segment: int, data: bytes) -> list[Exception | None]:
+        """Send one segment; the answer is in the list when it has come."""
+        answers: list[Exception | None] = []
+        transfers = self.world.core.transfers
+        if self.begin(blob, segment, len(data)):
+            row = self.world.store.read(lambda tx: tx.blob(blob))
+            assert row is not None
+            transfers.blobs.write(blob, segment * row.segment_bytes, data)
+            transfers.wrote(blob, segment, answers.append)
+        else:
+            transfers.again(blob, segment, answers.append)
+        return answers
+
+    def put(self, blob: bytes, segment: int, data: bytes) -> Exception | None:
+        """Send one segment, until it is answered; also with a refusal."""
+        try:
+            answers = self.write(blob, segment, data)
+        except Refused as refused:
+            return refused
+        self.world.settle()
+        (answer,) = answers
+        return answer
+
+    def put_all(self, blob: bytes, data: bytes, segment_bytes: int) -> None:
+        """Send a whole file."""
+        for number, start in enumerate(range(0, len(data), segment_bytes)):
+            assert self.put(blob, number, data[start : start + segment_bytes]) is None
+
+    def get(self, blob: bytes, segment: int) -> bytes:
+        """One segment that is whole."""
+        core = self.world.core
+        row = core.store.read(lambda tx: rules.may_read(tx, self.client.who, blob))
+        rules.check_get(row, m.BlobGet(blob, segment, 1))
+        if core.transfers.whole(row, segment, self, lambda: None) <= segment:
+            raise rules.not_yet()
+        view = memoryview(bytearray(rules.segment_length(row, segment)))
+        core.transfers.blobs.read_into(blob, segment * row.segment_bytes, view)
+        return bytes(view)
 
 
 def log(name: str) -> bytes:

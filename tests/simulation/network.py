@@ -104,12 +104,8 @@ class Link:
 
     # --- the server's port --------------------------------------------------------------------
 
-    def write(self, data: bytes, *, bulk: bool = False) -> None:
-        del bulk  # Everything leaves in the order in which it was written.
+    def write(self, data: bytes) -> None:
         self.down.push(data)
-
-    def bulk_queued(self) -> int:
-        return 0
 
     def queued(self) -> int:
         return len(self.down.buffer)
@@ -129,7 +125,7 @@ class Link:
             self.down.at_end = self._tell_client
             self.down.arm()
 
-    def work(self, job: Callable, done: Callable, *, bulk: bool = False) -> None:
+    def work(self, job: Callable, done: Callable) -> None:
         self.server.work(job, done)
 
     # --- bytes --------------------------------------------------------------------------------

@@ -162,6 +162,30 @@ def test_a_broken_off_file_goes_on(three: Three, world: World, tmp_path: Path) -
     }
 
 
+def test_a_server_that_changes_a_file_is_noticed_and_both_sides_are_told(
+    three: Three, world: World, tmp_path: Path
+) -> None:
+    _, alice, bob = three
+    path = tmp_path / "plan.bin"
+    make_file(path, 5 * 2**20)
+    alice("file", "@bob", path).ok()
+    (blob,) = (world.server.data / "blobs").glob("??/*")
+    with blob.open("r+b") as file:
+        file.seek(3 * 2**20)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    listening = bob.start("listen", "--json")
+    event = listening.event("file")
+    while event["state"] != "failed":
+        event = listening.event("file")
+    assert event["reason"] == "a part of the file was changed on its way"
+    listening.end()
+    assert [file for file in received(bob) if not file.name.startswith(".")] == []
+    told = [e for e in alice.listen("--for", "3") if e["type"] == "receipt"]
+    assert "failed" in [e["state"] for e in told]
+
+
 @pytest.mark.slow
 def test_files_whose_sender_does_not_go_on_hold_up_no_others(
     three: Three, world: World, tmp_path: Path

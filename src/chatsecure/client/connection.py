@@ -1,21 +1,16 @@
-"""One TLS connection to a server: bytes in both ways, two lanes out, a small queue.
+"""One TLS connection to a server, the line: bytes in both ways. Knows nothing of what they mean.
 
-Parts of files leave one at a time, when nothing else waits, so that a message is never behind
-more than one of them. Knows nothing of what the bytes mean.
+Files do not come this way: they have connections of their own (`files/line.py`), so nothing here
+is ever behind one.
 """
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import Callable
 from typing import cast
 
 READ_BYTES = 256 * 1024
-HIGH_WATER_BYTES, LOW_WATER_BYTES = 64 * 1024, 16 * 1024
-UNSENT_BYTES = 256 * 1024
-"""How much may wait in the system's own buffer, where nothing can overtake anything."""
-UNSENT_OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 CLOSE_S = 1.0
 SERVER_NAME = "chatsecure.invalid"
 """Said in TLS: servers have no names, and where they are is nobody's business."""
@@ -31,20 +26,14 @@ def tls_context() -> ssl.SSLContext:
 
 
 class Line(asyncio.BufferedProtocol):
-    """One connection.
+    """One connection."""
 
-    Args:
-        next_part: gives the next part of a file to send, or nothing.
-    """
-
-    def __init__(self, next_part: Callable[[], bytes]) -> None:
-        self._next_part = next_part
+    def __init__(self) -> None:
         self.heard: Callable[[memoryview], None] = lambda _: None
         """Called with bytes that have come; what it raises ends the connection."""
         self._transport: asyncio.Transport | None = None
         # A slice of a view is the buffer itself; of a bytearray it would be a copy.
         self._buffer = memoryview(bytearray(READ_BYTES))
-        self._full = False
         self._closed = asyncio.Event()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the connection is over, with what ended it."""
@@ -54,11 +43,6 @@ class Line(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TLS is up."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(HIGH_WATER_BYTES, LOW_WATER_BYTES)
-        sock = transport.get_extra_info("socket")
-        if sock is not None and UNSENT_OPTION is not None:
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, UNSENT_OPTION, UNSENT_BYTES)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where what comes is put."""
@@ -84,15 +68,6 @@ class Line(asyncio.BufferedProtocol):
         else:
             self.ended.set_exception(exc)
 
-    def pause_writing(self) -> None:
-        """The other side, or the network, is slower than we are."""
-        self._full = True
-
-    def resume_writing(self) -> None:
-        """There is room again."""
-        self._full = False
-        self._pour()
-
     # --- ours ---------------------------------------------------------------------------------
 
     def certificate(self) -> bytes:
@@ -102,20 +77,9 @@ class Line(asyncio.BufferedProtocol):
         return bytes(found or b"")
 
     def write(self, data: bytes) -> None:
-        """Send this, then parts of files."""
-        if self._transport is not None and not self._transport.is_closing():
-            if data:
-                self._transport.write(data)
-            self._pour()
-
-    def _pour(self) -> None:
-        transport = self._transport
-        # Above the mark we are told to stop, and later to go on; below it nobody would tell.
-        while transport is not None and not self._full and not transport.is_closing():
-            part = self._next_part()
-            if not part:
-                return
-            transport.write(part)
+        """Send this."""
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
 
     def abort(self) -> None:
         """Cut it."""
@@ -135,7 +99,7 @@ class Line(asyncio.BufferedProtocol):
         self._transport.abort()
 
 
-async def connect(host: str, port: int, next_part: Callable[[], bytes], timeout: float) -> Line:
+async def connect(host: str, port: int, timeout: float) -> Line:
     """Connect.
 
     Raises:
@@ -144,7 +108,7 @@ async def connect(host: str, port: int, next_part: Callable[[], bytes], timeout:
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(timeout):
         _, line = await loop.create_connection(
-            lambda: Line(next_part),
+            Line,
             host,
             port,
             ssl=tls_context(),

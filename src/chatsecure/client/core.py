@@ -98,6 +98,8 @@ class Core:
         self.scheduler = Scheduler(clock)
         self.background: Background = _at_once
         """Does work that must not hold up the core; set by the driver."""
+        self.post: Callable[[Callable[[], None]], None] = lambda call: call()
+        """Calls something in the core's thread, soon, from any thread; set by the driver."""
         self.logs: dict[bytes, m.LogState] = {}
         """Conversations as the server has them; filled by `Subscribed`."""
         self.heads: dict[bytes, int] = {}
@@ -125,7 +127,7 @@ class Core:
         self.emit, self.defer = self.announcer.emit, self.announcer.defer
         self.requests = Requests(clock)
         self.ask, self.notify = self.requests.ask, self.requests.notify
-        self.take_output, self.take_bulk = self.requests.take_output, self.requests.take_bulk
+        self.take_output = self.requests.take_output
         self._turns = Turns(self)
         self.turn, self.pump = self._turns.turn, self._turns.pump
         self.login = Login(self)
@@ -146,6 +148,7 @@ class Core:
         """The connection is gone. Requests without an answer are asked again on the next one."""
         was_online = self.online
         self.requests.broken()
+        self.files.lines.cut()
         self.logs.clear()
         self.comparing.clear()
         self.presence.clear()
@@ -163,14 +166,11 @@ class Core:
         """
         if not self.requests.connected:
             return
-        only_files = True
         with self.turn():
             for request, message in self.requests.receive(data):
-                only_files = only_files and self.requests.of_file(request)
                 self._handle(request, message)
             self.scheduler.settle()
-            if not only_files:
-                self.pump()
+            self.pump()
 
     def tick(self) -> None:
         """Time has passed: keep-alive and deadlines.

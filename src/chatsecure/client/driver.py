@@ -19,13 +19,15 @@ from .backoff import pause
 from .connection import Line, connect
 from .core import Core
 from .events import ConnectionEvent, stamp
+from .files.line import FileLine
+from .files.lines import MAX_LINES
 from .flow import Flow, T
 from .profile.database import ProfileMoved
 from .whereabouts import Whereabouts, is_near
 
 CONNECT_TIMEOUT_S = 10.0
-WORKERS = 4
-"""Threads for disks and ciphers; those of one file follow each other."""
+WORKERS = 4 + MAX_LINES
+"""Threads for disks and ciphers, and one for each file connection."""
 NEIGHBOUR_POLL_S = 0.25
 """How often we look whether another process of this profile has written something."""
 
@@ -51,7 +53,6 @@ class Driver:
     def __init__(self, core: Core, where: Whereabouts) -> None:
         self._core = core
         self._where = where
-        core.requests.two_lanes = True
         self._line: Line | None = None
         self._task: asyncio.Task[None] | None = None
         self._neighbour: asyncio.Task[None] | None = None
@@ -86,7 +87,19 @@ class Driver:
             with contextlib.suppress(RuntimeError):
                 self._pool.submit(run)
 
+        def post(call: Callable[[], None]) -> None:
+            def run() -> None:
+                self._together(call)
+                self.turn()
+
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(run)
+
         self._core.background = background
+        self._core.post = post
+        self._core.files.lines.connect = lambda pinned, ticket: FileLine(
+            *self._where.address, pinned, ticket
+        )
         self._task = asyncio.create_task(self._run())
         self._neighbour = asyncio.create_task(self._watch_neighbours())
 
@@ -99,6 +112,7 @@ class Driver:
                     await task
         if self._timer is not None:
             self._timer.cancel()
+        self._core.files.lines.cut()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     # --- the connection -----------------------------------------------------------------------
@@ -169,7 +183,7 @@ class Driver:
 
     async def _connect(self) -> Line:
         host, port = self._where.address
-        return await connect(host, port, self._core.take_bulk, CONNECT_TIMEOUT_S)
+        return await connect(host, port, CONNECT_TIMEOUT_S)
 
     def _unreachable(self, problem: Exception) -> Unreachable:
         host, port = self._where.address

@@ -43,6 +43,11 @@ class Login:
         self._followed: set[tuple[bytes, int]] = set()
         self._confirmed: dict[bytes, int] = {}
 
+    @property
+    def certificate_hash(self) -> bytes:
+        """SHA-256 of the certificate that the server has shown on this connection."""
+        return self._certificate_hash
+
     def connected(self, certificate: bytes) -> None:
         """A TLS connection stands.
 

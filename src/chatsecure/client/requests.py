@@ -5,7 +5,6 @@ next one, unless it belonged to that connection only. Knows nothing of who we ar
 messages mean; `core.py` reads them, `login.py` opens the connection for them.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -30,11 +29,8 @@ class Requests:
         self._clock = clock
         self.online = False
         """Logged in and subscribed: requests leave at once."""
-        self.two_lanes = False
-        """Whether whoever drives us takes parts of files by `take_bulk`."""
         self._connection: Connection | None = None
         self._output: list[bytes] = []
-        self._bulk: deque[Ticket] = deque()
         self._tickets: dict[int, Ticket] = {}
         self._unsent: list[Ticket] = []
         self._new: list[Ticket] = []
@@ -71,9 +67,8 @@ class Requests:
         self.online = False
         self._connection = None
         self._output.clear()
-        waiting = [*self._tickets.values(), *self._unsent, *self._bulk]
+        waiting = [*self._tickets.values(), *self._unsent]
         self._tickets.clear()
-        self._bulk.clear()
         self._unsent = [ticket for ticket in waiting if not ticket.once]
         for ticket in waiting:
             if ticket.once:
@@ -115,15 +110,6 @@ class Requests:
         self._output.clear()
         return output
 
-    def take_bulk(self) -> bytes:
-        """The next part of a file to send, when all else has left; empty if there is none."""
-        if not self._bulk or not self.online or self._connection is None:
-            return b""
-        ticket = self._bulk.popleft()
-        request = self._connection.next_request()
-        self._tickets[request] = ticket
-        return self._connection.send(ticket.message, request)
-
     # --- asking -------------------------------------------------------------------------------
 
     def send(self, message: m.Message, request: int = 0) -> None:
@@ -142,20 +128,16 @@ class Requests:
         on_done: Callable[[Ticket], None] | None = None,
         *,
         once: bool = False,
-        bulk: bool = False,
     ) -> Ticket:
         """Send a request, at once or as soon as we are online. All requests may be repeated.
 
         Args:
             once: on this connection only; `Unreachable` when it breaks.
-            bulk: a file's part: it leaves when nothing else is to be sent.
         """
         ticket = Ticket(message, once=once)
         ticket.on_done = on_done
         self._new.append(ticket)
-        if bulk and self.two_lanes:
-            self._bulk.append(ticket)
-        elif self.online and self._connection is not None:
+        if self.online and self._connection is not None:
             self._send_ticket(ticket)
         else:
             self._unsent.append(ticket)
@@ -201,18 +183,12 @@ class Requests:
             if id(ticket) in gone:
                 del self._tickets[request]
         self._unsent = [ticket for ticket in self._unsent if id(ticket) not in gone]
-        self._bulk = deque(ticket for ticket in self._bulk if id(ticket) not in gone)
         for ticket in new:
             if not ticket.done:
                 with suppress(ChatSecureError):
                     ticket.resolve(None, error)
 
     # --- answers ------------------------------------------------------------------------------
-
-    def of_file(self, request: int) -> bool:
-        """Whether a request moves a file's bytes: its answer starts nothing else."""
-        ticket = self._tickets.get(request)
-        return ticket is not None and isinstance(ticket.message, m.BlobPut | m.BlobGet)
 
     def answer(self, request: int, message: m.Message) -> None:
         """An answer has come.

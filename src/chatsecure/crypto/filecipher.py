@@ -6,7 +6,7 @@ sent, fetched and checked one by one, and a cut, swapped or foreign one does not
 segment is padded: its length says little about the file's.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -21,6 +21,8 @@ SEGMENT_BYTES = 4 * 1024 * 1024
 _HEADER_BYTES = 24 + 32
 _CHUNK_BYTES = 16 * 1024
 _TAG_BYTES = 16
+PIECE_BYTES = 256 * 1024
+"""What is ciphered at once: it stays in the processor's cache."""
 
 
 def cipher_bytes(plain_bytes: int) -> int:
@@ -87,22 +89,61 @@ def encrypt_segment(
     return encryptor.update(padded) + encryptor.finalize()
 
 
-def decrypt_parts(
-    key: bytes, blob_id: bytes, segment: int, layout: Layout, chunks: Sequence[bytes]
+class Buffers:
+    """Memory for the pieces of one segment after the other: fresh memory for each would cost more
+    than the cipher."""
+
+    def __init__(self) -> None:
+        self.plain = memoryview(bytearray(PIECE_BYTES))
+        self.other = memoryview(bytearray(PIECE_BYTES + 2 * _CHUNK_BYTES))
+
+
+def encrypt_parts(
+    key: bytes,
+    blob_id: bytes,
+    segment: int,
+    layout: Layout,
+    fill: Callable[[memoryview], int],
+    buffers: Buffers,
 ) -> Iterator[memoryview]:
-    """One segment's plaintext, padding included, piece by piece as its ciphertext is given. A
-    piece is good until the next one is asked for.
+    """One segment's ciphertext, piece by piece. A piece is good until the next one is asked for.
+
+    Args:
+        fill: puts the next bytes of the file into a buffer and says how many; fewer than it holds
+            only at the file's end.
+    """
+    encryptor = Cobblestone256Encryptor(key, _context(blob_id, segment, layout))
+    left = layout.plain_bytes(segment)
+    while left:
+        plain = buffers.plain[: min(left, PIECE_BYTES)]
+        filled = fill(plain)
+        if filled < len(plain):
+            plain[filled:] = bytes(len(plain) - filled)
+        length = encryptor.update_into(plain, buffers.other)
+        yield buffers.other[:length]
+        left -= len(plain)
+    yield memoryview(encryptor.finalize())
+
+
+def decrypt_parts(
+    key: bytes,
+    blob_id: bytes,
+    segment: int,
+    layout: Layout,
+    pieces: Iterable[memoryview],
+    buffers: Buffers,
+) -> Iterator[memoryview]:
+    """One segment's plaintext, padding included, piece by piece as its ciphertext is given, in
+    pieces of at most `PIECE_BYTES`. A piece is good until the next one is asked for.
 
     Raises:
         CannotOpen: it was changed, cut, or belongs elsewhere; what was given before does not count.
     """
     decryptor = Cobblestone256Decryptor(key, _context(blob_id, segment, layout))
-    # One buffer for all: fresh memory for each piece would cost as much as the cipher.
-    buffer = bytearray(max(map(len, chunks), default=0) + 2 * _CHUNK_BYTES)
     try:
-        for chunk in chunks:
-            length = decryptor.update_into(chunk, buffer)
-            yield memoryview(buffer)[:length]
+        for piece in pieces:
+            length = decryptor.update_into(piece, buffers.other)
+            yield buffers.other[:length]
         yield memoryview(decryptor.finalize())
     except (InvalidTag, ValueError):
         raise CannotOpen("a part of the file was changed on its way") from None
@@ -116,6 +157,8 @@ def decrypt_segment(
     Raises:
         CannotOpen: it was changed, cut, or belongs elsewhere.
     """
-    parts = decrypt_parts(key, blob_id, segment, layout, (ciphertext,))
+    view = memoryview(ciphertext)
+    pieces = (view[at : at + PIECE_BYTES] for at in range(0, len(view), PIECE_BYTES))
+    parts = decrypt_parts(key, blob_id, segment, layout, pieces, Buffers())
     plaintext = b"".join(bytes(part) for part in parts)
     return plaintext[: max(0, layout.size - segment * SEGMENT_BYTES)]

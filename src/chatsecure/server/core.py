@@ -21,6 +21,7 @@ from . import requests
 from .blobs.base import BlobStore
 from .bus.base import Bus
 from .bus.local import LocalBus
+from .filelines import FileLines
 from .hub import Hub
 from .limits import ServerLimits
 from .rates import Rates
@@ -48,7 +49,11 @@ class Runner(Protocol):
         *,
         bulk: bool = False,
     ) -> None:
-        """As `Port.work`, for what belongs to no connection."""
+        """As `Port.work`, for what belongs to no connection.
+
+        Args:
+            bulk: files' bytes, which must not hold up other work.
+        """
 
 
 @dataclass(slots=True)
@@ -107,6 +112,7 @@ class Core:
         self.stats = Stats()
         self.hub = Hub(limits.queue_bytes, limits.batch_bytes)
         self.transfers = Transfers(self, blobs, total_blob_bytes)
+        self.file_lines = FileLines(self)
         self.told_limits = m.Limits(
             MAX_FRAME_BYTES, limits.blob_bytes, limits.retention_s, limits.keepalive_s
         )
@@ -171,7 +177,7 @@ class Core:
     def gone(self, session: Session) -> None:
         """A connection is closed."""
         self.sessions.discard(session)
-        self.transfers.gone(session)
+        self.file_lines.gone(session)
         self.stats.connections -= 1
         who = session.who
         if who is not None and self.hub.leave(session, self.now()):
@@ -243,9 +249,7 @@ class Core:
         if self.stopping:
             raise Refused(ErrorCode.UNAVAILABLE, "the server is stopping")
         rates = self.appends if isinstance(message, m.Append) else self.requests
-        if not isinstance(message, m.BlobPut | m.BlobGet) and not rates.take(
-            who.device_id, self.clock()
-        ):
+        if not rates.take(who.device_id, self.clock()):
             turn = requests.turn_of(who, message) if isinstance(message, m.Append) else None
             if turn is not None:
                 self.store.turns.put_off(turn)
@@ -342,6 +346,7 @@ class Core:
         for session in list(self.sessions):
             session.tick()
         self.transfers.tick()
+        self.file_lines.tick()
         self.upkeep.tick()
 
     def _deliver(self, published: list[Published]) -> None:
@@ -383,6 +388,7 @@ class Core:
             return
         self.upkeep.flush_acks()
         self.stopping = True
+        self.file_lines.stop()
 
         def finished(_: object) -> None:
             for session in list(self.sessions):

@@ -225,6 +225,11 @@ def _lookup_links(core: "Core", session: "Session", request: int, message: m.Loo
 # --- files ---------------------------------------------------------------------------------------
 
 
+def _ticket(core: "Core", session: "Session", request: int, message: m.GetFileTicket) -> None:
+    del message
+    session.reply(request, core.file_lines.grant(session))
+
+
 def _blob(core: "Core", session: "Session", request: int, message: m.Message) -> None:
     core.transfers.ask(session, request, message)
 
@@ -241,8 +246,7 @@ HANDLERS: dict[type[m.Message], Handler] = {
     m.PutToken: _put_token,
     m.LookupLinks: _lookup_links,
     m.BlobCreate: _blob,
-    m.BlobPut: _blob,
     m.BlobStat: _blob,
-    m.BlobGet: _blob,
     m.BlobDelete: _blob,
+    m.GetFileTicket: _ticket,
 }

@@ -36,15 +36,8 @@ VERSIONS = (m.PROTOCOL_VERSION,)
 class Port(Protocol):
     """What a session needs of the engine that carries its connection."""
 
-    def write(self, data: bytes, *, bulk: bool = False) -> None:
-        """Queue bytes; what is queued in one turn leaves in one write.
-
-        Args:
-            bulk: a file's part, which lets everything else pass.
-        """
-
-    def bulk_queued(self) -> int:
-        """Bytes of files that wait for everything else to leave."""
+    def write(self, data: bytes) -> None:
+        """Queue bytes; what is queued in one turn leaves in one write."""
 
     def queued(self) -> int:
         """Bytes that the other side has not taken yet."""
@@ -58,18 +51,8 @@ class Port(Protocol):
     def close(self) -> None:
         """Send what is queued, then close; `Session.closed` follows."""
 
-    def work(
-        self,
-        job: Callable[[], T],
-        done: Callable[[T | Exception], None],
-        *,
-        bulk: bool = False,
-    ) -> None:
-        """Do something that waits for a disk, outside the turn; `done` comes in a turn.
-
-        Args:
-            bulk: a file's bytes; must not hold up other work.
-        """
+    def work(self, job: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
+        """Do something that waits for a disk, outside the turn; `done` comes in a turn."""
 
 
 def as_error(error: Exception) -> m.Error:
@@ -153,7 +136,6 @@ class Session:
             return
         self.core.hub.drained(self)
         self.core.pull(self)
-        self.core.transfers.read_on(self)
         self._update_hold()
 
     def tick(self) -> None:
@@ -194,11 +176,11 @@ class Session:
 
     # --- answers ------------------------------------------------------------------------------
 
-    def reply(self, request: int, message: m.Message, *, bulk: bool = False) -> None:
-        """Answer a request; `bulk`: by a part of a file."""
+    def reply(self, request: int, message: m.Message) -> None:
+        """Answer a request."""
         self._request_bytes -= self._requests.pop(request, 0)
         if not self.is_closed:
-            self.port.write(encode_message(message, request), bulk=bulk)
+            self.port.write(encode_message(message, request))
             self._update_hold()
 
     def released(self, request: int) -> None:
@@ -248,8 +230,6 @@ class Session:
         if request in self._requests:
             raise ProtocolError("a request id is used for two requests at once")
         size = len(message.payload) if isinstance(message, m.Append) else 256
-        if isinstance(message, m.BlobPut):
-            size = len(message.data)
         self._requests[request] = size
         self._request_bytes += size
         try:

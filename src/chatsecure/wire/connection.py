@@ -22,6 +22,7 @@ from .messages import (
     Ack,
     Append,
     BlobCreate,
+    BlobData,
     BlobDelete,
     BlobGet,
     BlobPut,
@@ -31,6 +32,8 @@ from .messages import (
     CreateLog,
     Entries,
     Error,
+    FileHello,
+    GetFileTicket,
     GetUser,
     Goodbye,
     ListUsers,
@@ -85,13 +88,14 @@ REQUESTS: frozenset[type[Message]] = frozenset(
         PutToken,
         LookupLinks,
         BlobCreate,
-        BlobPut,
         BlobStat,
-        BlobGet,
         BlobDelete,
+        GetFileTicket,
     }
 )
 """What a logged-in client may ask; each is answered."""
+FILE_MESSAGES: frozenset[type[Message]] = frozenset({FileHello, BlobPut, BlobGet, BlobData})
+"""What is said on file connections only, which have no such state (see docs/protocol.md, 15)."""
 NOTICES: frozenset[type[Message]] = frozenset({Ack, Whisper, Ping, Pong})
 """What a client may send without an answer to wait for (a Ping's Pong carries no request)."""
 PUSHES: frozenset[type[Message]] = frozenset({Entries, Whispered, Presence, Ping, Pong, Goodbye})
@@ -108,6 +112,7 @@ CLIENT_ACCEPTS: dict[State, frozenset[type[Message]]] = {
     State.LOGIN: frozenset({LoggedIn, Error, Goodbye, Ping, Pong}),
     State.OPEN: frozenset(NUMBERS)
     - REQUESTS
+    - FILE_MESSAGES
     - frozenset({ClientHello, ServerHello, Register, Login, LoggedIn, Ack, Whisper}),
     State.CLOSED: frozenset(),
 }

@@ -9,31 +9,31 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chatsecure.client.content import FileManifest
-from chatsecure.client.flow import Flow, Ticket, Work
-from chatsecure.client.flows import pause
+from chatsecure.client.flow import Flow
 from chatsecure.crypto import filecipher
 from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
 from chatsecure.wire import messages as m
-from chatsecure.wire.errors import ErrorCode, ProtocolError, Refused
+from chatsecure.wire.errors import Refused, Unreachable
 
 from .disk import FileProblem, check_room
+from .line import FileLine
+from .meter import Meter
 
 if TYPE_CHECKING:
     from chatsecure.client.core import Core
 
     from .transfers import Files
 
-UNDER_WAY_BYTES = 4 * 1024 * 1024
-"""What is asked for ahead: enough to fill the line."""
 SYNC_SEGMENTS = 16
 """Segments after which what was written is brought to disk and noted down."""
-NOT_YET_MS = 300
+_sync_data = getattr(os, "fdatasync", os.fsync)
+"""The bytes and what it takes to find them, not the times."""
 
 
 class Part:
@@ -41,52 +41,61 @@ class Part:
 
     def __init__(self, path: Path, manifest: FileManifest) -> None:
         self.path = path
-        self._manifest = manifest
-        self._layout = Layout.of(manifest.size)
+        self.manifest = manifest
+        self.layout = Layout.of(manifest.size)
         self._lock = threading.Lock()
         self._digest = sha256()
+        self._buffers = filecipher.Buffers()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
 
     def whole_segments(self) -> int:
         """How many segments the file holds, by its length."""
         there = os.fstat(self._file.fileno()).st_size
-        if there >= self._layout.size:
-            return self._layout.segments
+        if there >= self.layout.size:
+            return self.layout.segments
         return there // SEGMENT_BYTES
 
     def keep(self, segments: int) -> None:
         """Begin after this many segments: drop what follows, hash what is there."""
         with self._lock:
-            length = min(segments * SEGMENT_BYTES, self._layout.size)
+            length = min(segments * SEGMENT_BYTES, self.layout.size)
             self._file.truncate(length)
             self._file.seek(0)
-            self._digest, buffer = sha256(), bytearray(1024 * 1024)
+            self._digest, buffer = sha256(), memoryview(bytearray(256 * 1024))
             while count := self._file.readinto(buffer):
-                self._digest.update(memoryview(buffer)[:count])
+                self._digest.update(buffer[:count])
 
-    def add(self, segment: int, chunks: list[bytes]) -> None:
-        """Open, hash and write the next segment.
+    def add(self, segment: int, pieces: Iterator[memoryview]) -> None:
+        """Open, hash and write the next segment, as its ciphertext comes.
 
         Raises:
             CannotOpen: it was changed, cut, or belongs elsewhere.
         """
-        manifest, layout = self._manifest, self._layout
+        manifest, layout = self.manifest, self.layout
         with self._lock:
-            left = max(0, layout.size - segment * SEGMENT_BYTES)
-            for plain in filecipher.decrypt_parts(
-                manifest.key, manifest.blob_id, segment, layout, chunks
-            ):
-                data = plain[:left]
-                left -= len(data)
-                self._digest.update(data)
-                while data:
-                    data = data[self._file.write(data) :]
+            before = self._digest.copy()
+            try:
+                left = max(0, layout.size - segment * SEGMENT_BYTES)
+                for plain in filecipher.decrypt_parts(
+                    manifest.key, manifest.blob_id, segment, layout, pieces, self._buffers
+                ):
+                    data = plain[:left]
+                    left -= len(data)
+                    self._digest.update(data)
+                    while data:
+                        data = data[self._file.write(data) :]
+            except BaseException:
+                # It begins anew, if it ever does.
+                self._digest = before
+                self._file.seek(min(segment * SEGMENT_BYTES, layout.size))
+                self._file.truncate()
+                raise
 
     def sync(self) -> None:
         """What was written is on disk when this returns."""
         with self._lock:
-            os.fsync(self._file.fileno())
+            _sync_data(self._file.fileno())
 
     @property
     def digest(self) -> bytes:
@@ -113,7 +122,7 @@ def fetch(
         Refused: the server does not have it.
         OSError: it cannot be written.
     """
-    core, layout = files.core, Layout.of(manifest.size)
+    core = files.core
     part: Part = yield core.work(lambda: Part(path, manifest))
     try:
         first = max(part.whole_segments(), 0)
@@ -121,7 +130,7 @@ def fetch(
         for start in dict.fromkeys((first, recorded)):
             check_room(path.parent, manifest.size - start * SEGMENT_BYTES)
             yield core.work(lambda start=start: part.keep(start))  # type: ignore[misc]
-            yield from _Fetching(files, key, manifest, layout, part, start).run()
+            yield from _fetch(files, key, part, start)
             if part.digest == manifest.sha256:
                 return
     finally:
@@ -130,101 +139,69 @@ def fetch(
     raise FileProblem("what arrived is not the file that was announced (SHA-256 differs)")
 
 
-class _Fetching:
-    """One run from a segment to the end."""
+def _fetch(files: Files, key: tuple[bytes, bytes], part: Part, segment: int) -> Flow[None]:
+    """Fetch from a segment to the end, as far and as often as there is more."""
+    core, layout, blob_id = files.core, part.layout, part.manifest.blob_id
+    meter = Meter(core, lambda done, _: files.progress(key, "receiving", done))
+
+    def noted(count: int) -> None:
+        core.post(lambda: files.segments(key, count))
+
+    fruitless = 0
+    while segment < layout.segments:
+        download = Download(part, segment, meter.done, noted)
+        begun = segment
+        try:
+            yield from files.lines.move(download.run)
+        except (Unreachable, Refused) as error:
+            segment = download.segment
+            fruitless = 0 if segment > begun else fruitless + 1
+            yield from files.lines.again(error, fruitless)
+            continue
+        segment = download.segment
+        if segment == begun:
+            files.stalled(key)
+        else:
+            files.goes_on(key)
+        if segment < layout.segments:
+            # A file connection is not held while its sender stands still.
+            yield core.ask(m.BlobStat(blob_id, segment))
+    files.goes_on(key)
+
+
+class Download:
+    """A run of segments that is fetched; runs in a thread."""
 
     def __init__(
         self,
-        files: Files,
-        key: tuple[bytes, bytes],
-        manifest: FileManifest,
-        layout: Layout,
         part: Part,
-        first: int,
+        segment: int,
+        done: Callable[[int, int], None],
+        noted: Callable[[int], None],
     ) -> None:
-        self._files, self._core, self._key = files, files.core, key
-        self._manifest, self._layout, self._part = manifest, layout, part
-        self._asked: deque[Ticket] = deque()
-        self._under_way = 0
-        self._segment, self._offset = first, 0
-        """What is asked for next."""
-        self._first = self._synced = first
-        self._writing: Work | None = None
+        self._part = part
+        self.segment = segment
+        """What comes next."""
+        self._done, self._noted = done, noted
 
-    def run(self) -> Flow[None]:
-        """Fetch, write, note down."""
-        layout = self._layout
-        for segment in range(self._first, layout.segments):
-            chunks = yield from self._collect(segment)
-            yield from self._written()
-            self._writing = self._core.work(
-                lambda segment=segment, chunks=chunks: self._part.add(segment, chunks)  # type: ignore[misc]
-            )
-            if segment + 1 - self._synced >= SYNC_SEGMENTS:
-                yield from self._note(segment + 1)
-        yield from self._note(layout.segments)
-
-    def _written(self) -> Flow[None]:
-        if self._writing is not None:
-            yield self._writing
-            self._writing = None
-
-    def _note(self, segments: int) -> Flow[None]:
-        """Bring what was written to disk, then write down how far that is."""
-        yield from self._written()
-        yield self._core.work(self._part.sync)
-        self._synced = segments
-        if segments < self._layout.segments:
-            self._files.segments(self._key, segments)
-
-    def _ask_ahead(self) -> None:
-        while self._segment < self._layout.segments and self._under_way < UNDER_WAY_BYTES:
-            length = filecipher.cipher_bytes(self._layout.plain_bytes(self._segment))
-            size = min(self._files.part_bytes, length - self._offset)
-            start = self._segment * self._layout.segment_cipher_bytes + self._offset
-            self._asked.append(self._core.ask(m.BlobGet(self._manifest.blob_id, start, size)))
-            self._offset += size
-            self._under_way += size
-            if self._offset == length:
-                self._segment, self._offset = self._segment + 1, 0
-
-    def _collect(self, segment: int) -> Flow[list[bytes]]:
-        """The chunks of one segment, as they come."""
-        missing = filecipher.cipher_bytes(self._layout.plain_bytes(segment))
-        done, size = segment * SEGMENT_BYTES, self._layout.size
-        chunks: list[bytes] = []
-        while missing:
-            self._ask_ahead()
-            data = yield from self._answer(self._asked.popleft())
-            chunks.append(data)
-            self._under_way -= len(data)
-            self._files.moved(len(data))
-            missing -= len(data)
-            done += len(data)
-            self._files.progress(self._key, "receiving", min(done, size))
-        return chunks
-
-    def _answer(self, ticket: Ticket) -> Flow[bytes]:
-        while True:
-            old = ticket.done
-            try:
-                reply: Any = yield ticket
+    def run(self, line: FileLine) -> None:
+        """Fetch what there is, write it, bring it to disk now and then."""
+        part, layout = self._part, self._part.layout
+        synced = self.segment
+        line.get(part.manifest.blob_id, self.segment, layout.segments - self.segment)
+        while self.segment < layout.segments:
+            length = filecipher.cipher_bytes(layout.plain_bytes(self.segment))
+            if not line.receive(self.segment, length):
                 break
-            except Refused as error:
-                if error.code is not ErrorCode.NOT_YET:
-                    raise
-                self._files.stalled(self._key)
-                if not old:
-                    yield from pause(self._core, NOT_YET_MS)
-                ticket = self._core.ask(ticket.message)
-        self._files.goes_on(self._key)
-        if (
-            not isinstance(reply, m.BlobData)
-            or not isinstance(ticket.message, m.BlobGet)
-            or len(reply.data) != ticket.message.length
-        ):
-            raise ProtocolError("the server answered with another part of a file")
-        return reply.data
+            part.add(self.segment, line.pieces(length))
+            self.segment += 1
+            self._done(min(self.segment * SEGMENT_BYTES, layout.size), layout.size)
+            if self.segment - synced >= SYNC_SEGMENTS and self.segment < layout.segments:
+                part.sync()
+                synced = self.segment
+                self._noted(synced)
+        if self.segment == layout.segments:
+            part.sync()
 
 
 def is_whole(core: Core, path: Path, manifest: FileManifest) -> Flow[bool]:

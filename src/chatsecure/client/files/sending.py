@@ -8,42 +8,43 @@ whatever process of the profile, goes on at the last segment that the server has
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from chatsecure.client import conversations
 from chatsecure.client.content import FileManifest, decode_content, encode_content
 from chatsecure.client.display import safe_filename
-from chatsecure.client.flow import Flow, Ticket, Until, Work
+from chatsecure.client.flow import Flow
 from chatsecure.client.inbound import FILE
 from chatsecure.client.thumbnails import make_thumbnail
 from chatsecure.crypto import filecipher
 from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import (
-    ChatSecureError,
     NotFound,
     ProtocolError,
+    Refused,
     Unreachable,
     Usage,
 )
 
 from .disk import FileProblem
 from .folders import Tree, scan
+from .line import FileLine
+from .meter import Meter
 
 if TYPE_CHECKING:
     from chatsecure.client.core import Core
 
     from .transfers import Files
 
-UNDER_WAY_BYTES = 6 * 1024 * 1024
-"""What has no answer yet: enough to go on while a segment is brought to the server's disk."""
-HASH_BYTES = 1024 * 1024
-MAX_ROUNDS = 20
-"""How often an upload begins again where the server says it is, without a broken connection."""
+HASH_BYTES = 256 * 1024
 
 Progress = Callable[[int, int], None]
 
@@ -68,23 +69,22 @@ class Source:
         if self.tree is None:
             _check_unchanged(self)
 
-    def read(self, offset: int, length: int) -> bytes:
-        """A part of it.
+    @contextmanager
+    def reading(self, offset: int) -> Iterator[Callable[[memoryview], int]]:
+        """Gives what fills a buffer with the next bytes from `offset` on, and says how many.
 
         Raises:
             FileProblem: it was changed or cannot be read.
         """
         if self.tree is not None:
-            return self.tree.read(offset, length)
+            yield _Reader(self.tree, offset)
+            return
         try:
             with self.path.open("rb", buffering=0) as file:
                 file.seek(offset)
-                data = file.read(length)
-                while len(data) < length and (more := file.read(length - len(data))):
-                    data += more
+                yield lambda view: _fill(file, view)
         except OSError as error:
             raise FileProblem(f"{self.path} cannot be read: {error.strerror}") from None
-        return data
 
 
 def look_at(path: Path) -> Source:
@@ -142,10 +142,33 @@ def begin(core: Core, log_id: bytes, id_: bytes, source: Source) -> Flow[None]:
         )  # fmt: skip
 
 
+class _Reader:
+    """Reads a folder's archive from some place on."""
+
+    def __init__(self, tree: Tree, offset: int) -> None:
+        self._tree, self._offset = tree, offset
+
+    def __call__(self, view: memoryview) -> int:
+        data = self._tree.read(self._offset, min(len(view), self._tree.size - self._offset))
+        view[: len(data)] = data
+        self._offset += len(data)
+        return len(data)
+
+
+def _fill(file: FileIO, view: memoryview) -> int:
+    done = 0
+    while done < len(view) and (count := file.readinto(view[done:])):
+        done += count
+    return done
+
+
 def _hash(source: Source) -> bytes:
-    digest = sha256()
-    for offset in range(0, source.size, HASH_BYTES):
-        digest.update(source.read(offset, min(HASH_BYTES, source.size - offset)))
+    digest, buffer = sha256(), memoryview(bytearray(HASH_BYTES))
+    with source.reading(0) as fill:
+        left = source.size
+        while left > 0 and (count := fill(buffer[: min(left, HASH_BYTES)])):
+            digest.update(buffer[:count])
+            left -= count
     return digest.digest()
 
 
@@ -167,22 +190,22 @@ def bring(files: Files, key: tuple[bytes, bytes], progress: Progress) -> Flow[No
     announce = m.BlobCreate(
         manifest.blob_id, log_id, layout.blob_bytes, layout.segment_cipher_bytes
     )
-    rounds = 0
-    while rounds < MAX_ROUNDS:
+    fruitless, before = 0, -1
+    while True:
         state = yield core.ask(announce)
         if not isinstance(state, m.BlobState):
             raise ProtocolError("the server answered an upload with something else")
         _post(core, log_id, id_, manifest)
+        progress(min(state.segments * SEGMENT_BYTES, manifest.size), manifest.size)
         if state.complete:
-            progress(manifest.size, manifest.size)
             return
+        fruitless, before = (0 if state.segments > before else fruitless + 1), state.segments
+        upload = _Upload(source, manifest, layout, state.segments)
         try:
-            yield from _upload(files, source, manifest, layout, state.segments, progress)
-            rounds += 1
-        except Unreachable:
+            yield from files.lines.move(partial(upload.run, Meter(core, progress).done))
+        except (Unreachable, Refused) as error:
             # What the server had not completed is gone; it says where to go on.
-            yield Until(lambda: core.online)
-    raise FileProblem("the server does not keep what is uploaded; try again later")
+            yield from files.lines.again(error, fruitless)
 
 
 def _post(core: Core, log_id: bytes, id_: bytes, manifest: FileManifest) -> None:
@@ -197,79 +220,57 @@ def _post(core: Core, log_id: bytes, id_: bytes, manifest: FileManifest) -> None
     core.pump()
 
 
-class _Window:
-    """Parts that are under way."""
+class _Upload:
+    """What is to be sent of a file; runs in a thread."""
 
-    def __init__(self, files: Files, done: int, layout: Layout, progress: Progress) -> None:
-        self._files = files
-        self._done, self._layout, self._progress = done, layout, progress
-        self.waiting = 0
-        self.error: ChatSecureError | None = None
-        progress(min(done, layout.size), layout.size)
+    def __init__(self, source: Source, manifest: FileManifest, layout: Layout, first: int) -> None:
+        self._source, self._manifest = source, manifest
+        self._layout, self._first = layout, first
+        self._buffers = filecipher.Buffers()
 
-    def add(self, ticket: Ticket, size: int) -> None:
-        """One more; `size` bytes of the file are done when it is answered."""
-        self.waiting += size
+    def run(self, done: Callable[[int, int], None], line: FileLine) -> None:
+        """Send every segment that is missing; when this returns they are on the server's disk.
 
-        def answered(ticket: Ticket) -> None:
-            self.waiting -= size
-            self.error = self.error or ticket.error
-            if ticket.error is None:
-                self._done += size
-                self._files.moved(size)
-                self._progress(min(self._done, self._layout.size), self._layout.size)
-
-        ticket.on_done = answered
-
-    def below(self, limit: int) -> Flow[None]:
-        """Wait until fewer bytes than this are under way.
-
-        Raises:
-            ChatSecureError: one was refused.
+        Args:
+            done: told how many bytes of how many are.
         """
-        if self.waiting >= limit and self.error is None:
-            yield Until(lambda: self.waiting < limit or self.error is not None)
-        if self.error is not None:
-            raise self.error
+        layout, unanswered = self._layout, 0
+        with self._source.reading(self._first * SEGMENT_BYTES) as fill:
+            for segment in range(self._first, layout.segments):
+                last = segment + 1 == layout.segments
+                self._send(line, segment, fill, last=last)
+                unanswered += 1
+                while unanswered > (0 if last else m.MAX_UNANSWERED_PUTS - 1):
+                    line.answer()
+                    unanswered -= 1
+                    whole = (segment + 1 - unanswered) * SEGMENT_BYTES
+                    done(min(whole, layout.size), layout.size)
 
+    def _send(
+        self, line: FileLine, segment: int, fill: Callable[[memoryview], int], *, last: bool
+    ) -> None:
+        manifest, layout = self._manifest, self._layout
+        self._source.check()
+        left = max(0, min(SEGMENT_BYTES, layout.size - segment * SEGMENT_BYTES))
 
-def _upload(
-    files: Files,
-    source: Source,
-    manifest: FileManifest,
-    layout: Layout,
-    first: int,
-    progress: Progress,
-) -> Flow[None]:
-    def prepare(segment: int) -> Work:
-        return core.work(lambda: _segment(source, manifest, layout, segment))
+        def next_bytes(view: memoryview) -> int:
+            nonlocal left
+            count = fill(view[: min(left, len(view))]) if left else 0
+            left -= count
+            if left and count < len(view):
+                raise FileProblem(f"{self._source.path} was changed while it was being sent")
+            return count
 
-    core = files.core
-    window = _Window(files, first * SEGMENT_BYTES, layout, progress)
-    ahead = prepare(first)
-    for segment in range(first, layout.segments):
-        cipher = memoryview((yield ahead))
-        if segment + 1 < layout.segments:
-            ahead = prepare(segment + 1)
-        start = segment * layout.segment_cipher_bytes
-        offset = 0
-        while offset < len(cipher):
-            yield from window.below(UNDER_WAY_BYTES)
-            data = cipher[offset : offset + files.part_bytes]
-            # The encoder takes a view as it takes bytes, and copies it once less.
-            put = m.BlobPut(manifest.blob_id, start + offset, cast("bytes", data))
-            window.add(core.ask(put, once=True, bulk=True), len(data))
-            offset += len(data)
-    yield from window.below(1)
-
-
-def _segment(source: Source, manifest: FileManifest, layout: Layout, segment: int) -> bytes:
-    """Read and encrypt one segment."""
-    source.check()
-    start = segment * SEGMENT_BYTES
-    plain = source.read(start, min(SEGMENT_BYTES, max(0, layout.size - start)))
-    source.check()
-    return filecipher.encrypt_segment(manifest.key, manifest.blob_id, segment, layout, plain)
+        length = filecipher.cipher_bytes(layout.plain_bytes(segment))
+        line.put(manifest.blob_id, segment, length, last=last)
+        for piece in filecipher.encrypt_parts(
+            manifest.key, manifest.blob_id, segment, layout, next_bytes, self._buffers
+        ):
+            length -= len(piece)
+            if not length:
+                # It counts when it is all there: not what changed under our hands.
+                self._source.check()
+            line.send(piece)
 
 
 def _again(path: Path, mark: str) -> Source:

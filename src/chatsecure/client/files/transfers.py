@@ -27,12 +27,12 @@ from chatsecure.client.flows import pause
 from chatsecure.client.outbox import LATER
 from chatsecure.crypto.credentials import MemberIdentity
 from chatsecure.names import fold_name
-from chatsecure.wire import messages as m
-from chatsecure.wire.errors import ChatSecureError, ErrorCode, Refused
+from chatsecure.wire.errors import ChatSecureError, ErrorCode, Refused, Unreachable
 
 from . import receiving, sending
 from .disk import NoRoom, check_room, free_names, reason_of, rename_new
 from .folders import rename_folder, unpack
+from .lines import Lines
 from .receiving import is_whole
 from .rows import Key
 from .sending import Progress, look_at
@@ -46,8 +46,6 @@ UPLOADS_AT_ONCE = 4
 """Large files of ours that are under way at once, whoever asked for them: each holds some MiB."""
 SMALL_AT_ONCE = 32
 SMALL_BYTES = 1024 * 1024
-FIRST_PART, LEAST_PART = 256 * 1024, 64 * 1024
-PART_MS, RATE_MS = 10, 250
 NEIGHBOUR_MS = 250
 RETRY_MS, RETRY_MOST_MS = 30_000, 3_600_000
 
@@ -60,9 +58,7 @@ class Files(Wishes):
         self._small: set[Key] = set()
         self._stalled: set[Key] = set()
         """Those whose sender does not go on: they hold up no others."""
-        self._moved, self._moved_since = 0, core.now()
-        self.part_bytes = FIRST_PART
-        """How much of a file one message carries: about `PART_MS` of the line."""
+        self.lines = Lines(core)
         self.may_receive: Callable[[], bool] = lambda: True
         """Whether this process is the one that fetches for the profile."""
         self.claim: Callable[[bytes], bool] = lambda _: True
@@ -363,16 +359,6 @@ class Files(Wishes):
         """More of a file has come."""
         self._stalled.discard(key)
 
-    def moved(self, count: int) -> None:
-        """So many bytes of files have been sent or have come: how fast is the line?"""
-        now = self.core.now()
-        self._moved += count
-        passed = now - self._moved_since
-        if passed >= RATE_MS:
-            part = self._moved * PART_MS // passed
-            self.part_bytes = max(LEAST_PART, min(part, m.MAX_BLOB_CHUNK_BYTES))
-            self._moved, self._moved_since = 0, now
-
 
 def _unpack(archive: Path, into: Path) -> None:
     """Unpack a folder; what an earlier try left of it goes first."""
@@ -385,4 +371,4 @@ def _helps_later(error: Exception) -> bool:
     """Whether trying again, later, may help."""
     if isinstance(error, Refused):
         return error.code in LATER or error.code is ErrorCode.STORAGE_FULL
-    return isinstance(error, NoRoom | OSError)
+    return isinstance(error, NoRoom | OSError | Unreachable)

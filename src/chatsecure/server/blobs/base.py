@@ -7,14 +7,14 @@ from typing import Protocol
 class BlobStore(Protocol):
     """Keeps the bytes of blobs; who may do what is decided elsewhere."""
 
-    def write(self, blob_id: bytes, offset: int, data: bytes) -> None:
+    def write(self, blob_id: bytes, offset: int, data: bytes | memoryview) -> None:
         """Write a part; a new blob begins with its first one."""
 
     def sync(self, blob_id: bytes) -> None:
         """What was written is on disk when this returns."""
 
-    def read(self, blob_id: bytes, offset: int, length: int) -> bytes:
-        """Read a part that was written."""
+    def read_into(self, blob_id: bytes, offset: int, view: memoryview) -> None:
+        """Fill a buffer with a part that was written."""
 
     def delete(self, blob_id: bytes) -> None:
         """Delete a blob; none is no error."""

@@ -17,6 +17,8 @@ from chatsecure.wire.errors import ErrorCode, Refused
 from chatsecure.wire.messages import ID_BYTES
 
 MAX_HANDLES = 64
+_sync_data = getattr(os, "fdatasync", os.fsync)
+"""The bytes and what it takes to find them, not the times."""
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
@@ -88,7 +90,7 @@ class DiskBlobs:
 
     # --- bytes --------------------------------------------------------------------------------
 
-    def write(self, blob_id: bytes, offset: int, data: bytes) -> None:
+    def write(self, blob_id: bytes, offset: int, data: bytes | memoryview) -> None:
         """See `base.BlobStore`.
 
         Raises:
@@ -111,7 +113,7 @@ class DiskBlobs:
         """
         try:
             with self._open(blob_id, create=True) as fd:
-                os.fsync(fd)
+                _sync_data(fd)
             if blob_id in self._nameless:
                 _sync_folder(self._path(blob_id).parent)
                 _sync_folder(self._folder)
@@ -119,25 +121,26 @@ class DiskBlobs:
         except OSError as error:
             raise StoreFull(f"the server cannot keep the file: {error.strerror}") from error
 
-    def read(self, blob_id: bytes, offset: int, length: int) -> bytes:
+    def read_into(self, blob_id: bytes, offset: int, view: memoryview) -> None:
         """See `base.BlobStore`.
 
         Raises:
             Refused: there is no such blob, or it is shorter than it should be.
         """
         with self._open(blob_id) as fd:
-            data = self._pread(fd, length, offset)
-        if len(data) != length:
-            raise Refused(ErrorCode.NOT_FOUND, "a part of this file is missing on the server")
-        return data
+            while view:
+                count = self._pread(fd, view, offset)
+                if not count:
+                    raise Refused(ErrorCode.NOT_FOUND, "a part of this file is missing here")
+                offset, view = offset + count, view[count:]
 
-    if hasattr(os, "pread"):
+    if hasattr(os, "preadv"):
 
         def _pwrite(self, fd: int, data: memoryview, offset: int) -> int:
             return os.pwrite(fd, data, offset)
 
-        def _pread(self, fd: int, length: int, offset: int) -> bytes:
-            return os.pread(fd, length, offset)
+        def _pread(self, fd: int, view: memoryview, offset: int) -> int:
+            return os.preadv(fd, [view], offset)
 
     else:
 
@@ -146,10 +149,12 @@ class DiskBlobs:
                 os.lseek(fd, offset, os.SEEK_SET)
                 return os.write(fd, data)
 
-        def _pread(self, fd: int, length: int, offset: int) -> bytes:
+        def _pread(self, fd: int, view: memoryview, offset: int) -> int:
             with self._seek:
                 os.lseek(fd, offset, os.SEEK_SET)
-                return os.read(fd, length)
+                data = os.read(fd, len(view))
+            view[: len(data)] = data
+            return len(data)
 
     # --- the rest -----------------------------------------------------------------------------
 

@@ -2,12 +2,11 @@
 
     reader   recv -> TLS -> the turn: Session.received
     writer   waits for what the session queued -> TLS -> sendall; runs the session's looks
-    filer    only where files are moved: writes, syncs and reads their bytes
 
-More than one thread, so that a client which does not read stops only its own writer, and is still
-heard. OpenSSL's state of one connection is not safe for two threads, so TLS works on memory
-buffers under the connection's lock, and no thread holds it while it waits for the network. Only
-the writer sends, so records leave in order.
+Two threads, so that a client which does not read stops only its own writer, and is still heard (a
+connection that moves files needs but one, see `fileline.py`). OpenSSL's state of one connection is
+not safe for two threads, so TLS works on memory buffers under the connection's lock, and no thread
+holds it while it waits for the network. Only the writer sends, so records leave in order.
 """
 
 import contextlib
@@ -20,8 +19,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatsecure.server.session import Session
+from chatsecure.wire.messages import FILE_PREAMBLE
 
 from .base import FAREWELL_S, HIGH_WATER_BYTES, LOW_WATER_BYTES, finish, outcome_of
+from .fileline import FileLine
 
 if TYPE_CHECKING:
     from .threads import ThreadsEngine
@@ -46,14 +47,10 @@ class ClientThreads:
         self._ready = threading.Condition()
         self._out: deque[bytes] = deque()
         self._queued = 0
-        self._files: deque[bytes] = deque()
-        self._files_bytes = 0
         self._total = 0
         self._full = False
         self._flush_tls = False
         self._jobs: deque[_Job] = deque()
-        self._bulk: deque[_Job] = deque()
-        self._filer: threading.Thread | None = None
         self._held = False
         self._closing = False
         self._over = False
@@ -62,25 +59,16 @@ class ClientThreads:
 
     # --- the session's side; called in a turn -------------------------------------------------
 
-    def write(self, data: bytes, *, bulk: bool = False) -> None:
+    def write(self, data: bytes) -> None:
         """See `session.Port`."""
         with self._ready:
             if self._closing or self._over:
-                return
-            if bulk:
-                self._files.append(data)
-                self._files_bytes += len(data)
-                self._ready.notify_all()
                 return
             self._out.append(data)
             self._queued += len(data)
             self._total += len(data)
             self._full = self._full or self._queued > HIGH_WATER_BYTES
             self._ready.notify_all()
-
-    def bulk_queued(self) -> int:
-        """See `session.Port`."""
-        return self._files_bytes
 
     def queued(self) -> int:
         """See `session.Port`."""
@@ -104,22 +92,10 @@ class ClientThreads:
             self.cut_at = time.monotonic() + FAREWELL_S
             self._ready.notify_all()
 
-    def work(
-        self,
-        job: Callable[[], T],
-        done: Callable[[T | Exception], None],
-        *,
-        bulk: bool = False,
-    ) -> None:
+    def work(self, job: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
         """See `session.Port`."""
         with self._ready:
-            if bulk:
-                self._bulk.append((job, done))
-                if self._filer is None:
-                    self._filer = threading.Thread(target=self._file_all, name="filer", daemon=True)
-                    self._filer.start()
-            else:
-                self._jobs.append((job, done))
+            self._jobs.append((job, done))
             self._ready.notify_all()
 
     def cut(self) -> None:
@@ -133,6 +109,9 @@ class ClientThreads:
         """The whole life of the connection, in its reader's thread."""
         writer: threading.Thread | None = None
         try:
+            if self._first_byte() == FILE_PREAMBLE:
+                FileLine(self._engine, self._sock, self._address).run()
+                return
             self._handshake()
             with self._engine.turn:
                 self._session = self._engine.core.connect(self, self._address)
@@ -155,6 +134,14 @@ class ClientThreads:
                 self._engine.core.depart(self._address)
             self._sock.close()
             self._engine.left(self)
+
+    def _first_byte(self) -> bytes:
+        """What the connection begins with; a file connection's preamble is taken."""
+        self._sock.settimeout(self._engine.core.limits.handshake_s)
+        first = self._sock.recv(1, socket.MSG_PEEK)
+        if first == FILE_PREAMBLE:
+            self._sock.recv(1)
+        return first
 
     def _handshake(self) -> None:
         deadline = time.monotonic() + self._engine.core.limits.handshake_s
@@ -234,26 +221,19 @@ class ClientThreads:
     def _write_some(self) -> bool:
         """Do one piece of work. False: the connection is over."""
         with self._ready:
-            while not (
-                self._out or self._jobs or self._files or self._flush_tls
-                or self._closing or self._over
-            ):  # fmt: skip
+            while not (self._out or self._jobs or self._flush_tls or self._closing or self._over):
                 self._ready.wait()
             if self._over:
                 return False
             job = self._jobs.popleft() if self._jobs else None
-            data, part = self._next_bytes(), b""
-            if not data and self._files and not self._closing:
-                part = self._files.popleft()
+            data = self._next_bytes()
             self._flush_tls = False
             last = self._closing and not self._out and job is None
         if job is not None:
             self._do(job)
-        self._encrypt_and_send(data or part, last=last)
+        self._encrypt_and_send(data, last=last)
         if data:
             self._sent(len(data))
-        if part:
-            self._sent_part(len(part))
         if last:
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_WR)
@@ -263,17 +243,6 @@ class ClientThreads:
         outcome = outcome_of(job[0])
         with self._engine.turn:
             finish(self._engine.core, job[1], outcome)
-
-    def _file_all(self) -> None:
-        """The filer: a third thread, for connections that move files."""
-        while True:
-            with self._ready:
-                while not self._bulk and not self._over:
-                    self._ready.wait()
-                if self._over:
-                    return
-                job = self._bulk.popleft()
-            self._do(job)
 
     def _next_bytes(self) -> bytes:
         parts, size = [], 0
@@ -292,16 +261,6 @@ class ClientThreads:
             sealed = self._outgoing.read()
         if sealed:
             self._sock.sendall(sealed)
-
-    def _sent_part(self, count: int) -> None:
-        """A part of a file has left: the next may be read."""
-        with self._ready:
-            self._files_bytes -= count
-            self._total += count
-        with self._engine.turn:
-            self._engine.core.stats.bytes_out += count
-            if self._session is not None and not self._closing:
-                self._engine.core.transfers.read_on(self._session)
 
     def _sent(self, count: int) -> None:
         with self._ready:

@@ -10,13 +10,13 @@ import signal
 import socket
 import ssl
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 from chatsecure.server.core import Core
 from chatsecure.server.session import Session
+from chatsecure.wire.messages import FILE_PREAMBLE
 
 from .base import (
     FAREWELL_S,
@@ -29,9 +29,11 @@ from .base import (
     no_delay,
     outcome_of,
 )
+from .fileline import FileLine
 
 T = TypeVar("T")
 WORKERS = 8
+PEEK_S = 0.01
 
 
 class _Port(asyncio.Protocol):
@@ -44,8 +46,6 @@ class _Port(asyncio.Protocol):
         self._session: Session | None = None
         self._out: list[bytes] = []
         self._out_bytes = 0
-        self._bulk: deque[bytes] = deque()
-        self._bulk_bytes = 0
         self._total = 0
         self._full = False
         self._closing = False
@@ -68,7 +68,6 @@ class _Port(asyncio.Protocol):
         """There is room again."""
         # What this turn has queued is not with the transport yet: `flush` tells when it is gone.
         self._full = self._out_bytes > HIGH_WATER_BYTES
-        self._pour()
         if self._session is not None:
             self._session.drained()
 
@@ -77,7 +76,6 @@ class _Port(asyncio.Protocol):
         del exc
         self._closing = True
         self._out.clear()
-        self._bulk.clear()
         if self._session is not None:
             self._session.closed()
             self._session = None
@@ -86,16 +84,12 @@ class _Port(asyncio.Protocol):
 
     # --- the session's side -------------------------------------------------------------------
 
-    def write(self, data: bytes, *, bulk: bool = False) -> None:
+    def write(self, data: bytes) -> None:
         """See `session.Port`."""
         if self._closing:
             return
-        if not self._out and not self._bulk:
+        if not self._out:
             self._engine.flush_later(self)
-        if bulk:
-            self._bulk.append(data)
-            self._bulk_bytes += len(data)
-            return
         self._out.append(data)
         self._out_bytes += len(data)
         self._full = self._full or self._out_bytes > HIGH_WATER_BYTES
@@ -112,29 +106,6 @@ class _Port(asyncio.Protocol):
             # Above the mark, `resume_writing` follows; below it nobody else would tell.
             if self._full and self._transport.get_write_buffer_size() <= HIGH_WATER_BYTES:
                 self._engine.loop.call_soon(self.resume_writing)
-
-        self._pour()
-
-    def _pour(self) -> None:
-        """Hand over a part of a file, when all else has left."""
-        transport = self._transport
-        if not self._bulk or self._closing or transport is None:
-            return
-        if self._out or transport.get_write_buffer_size() > HIGH_WATER_BYTES:
-            return
-        data = self._bulk.popleft()
-        self._bulk_bytes -= len(data)
-        self._total += len(data)
-        self._engine.core.stats.bytes_out += len(data)
-        self._full = True
-        transport.write(data)
-        # Above the mark, `resume_writing` follows; below it nobody else would tell.
-        if transport.get_write_buffer_size() <= HIGH_WATER_BYTES:
-            self._engine.loop.call_soon(self.resume_writing)
-
-    def bulk_queued(self) -> int:
-        """See `session.Port`."""
-        return self._bulk_bytes
 
     def queued(self) -> int:
         """See `session.Port`."""
@@ -165,15 +136,9 @@ class _Port(asyncio.Protocol):
         self._transport.close()
         self._engine.loop.call_later(FAREWELL_S + 1, self._transport.abort)
 
-    def work(
-        self,
-        job: Callable[[], T],
-        done: Callable[[T | Exception], None],
-        *,
-        bulk: bool = False,
-    ) -> None:
+    def work(self, job: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
         """See `session.Port`."""
-        self._engine.work(job, done, bulk=bulk)
+        self._engine.work(job, done)
 
 
 class EventsEngine:
@@ -188,7 +153,7 @@ class EventsEngine:
     def __init__(self, core: Core, context: ssl.SSLContext, listeners: list[socket.socket]) -> None:
         self.core = core
         self.loop: asyncio.AbstractEventLoop
-        self._context = context
+        self.context = context
         self._listeners = listeners
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="look")
         self._bulk = ThreadPoolExecutor(WORKERS, thread_name_prefix="file")
@@ -319,19 +284,72 @@ class EventsEngine:
 
         try:
             sock.setblocking(False)
+            if await self._first_byte(sock) == FILE_PREAMBLE:
+                self._move_files(sock, address)
+                return
             no_delay(sock)
             await self.loop.connect_accepted_socket(
                 made,
                 sock,
-                ssl=self._context,
+                ssl=self.context,
                 ssl_handshake_timeout=self.core.limits.handshake_s,
                 ssl_shutdown_timeout=FAREWELL_S,
             )
-        except (OSError, asyncio.CancelledError):
+        except (OSError, TimeoutError, asyncio.CancelledError):
             self.core.stats.handshakes_failed += 1
             if port is None or port._transport is None:  # noqa: SLF001 - our own class
                 sock.close()
                 self.core.depart(address)
+
+    async def _first_byte(self, sock: socket.socket) -> bytes:
+        """What a connection begins with; it stays to be read.
+
+        Raises:
+            OSError, TimeoutError: nothing came in time.
+        """
+        ready: asyncio.Future[None] = self.loop.create_future()
+
+        def readable() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        async with asyncio.timeout(self.core.limits.handshake_s):
+            try:
+                self.loop.add_reader(sock, readable)
+            except NotImplementedError:
+                return await self._poll_first_byte(sock)
+            try:
+                await ready
+            finally:
+                self.loop.remove_reader(sock)
+            return sock.recv(1, socket.MSG_PEEK)
+
+    async def _poll_first_byte(self, sock: socket.socket) -> bytes:
+        # Where the loop knows no readers (Windows).
+        while True:
+            try:
+                return sock.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                await asyncio.sleep(PEEK_S)
+
+    def _move_files(self, sock: socket.socket, address: str) -> None:
+        """Give a connection that moves files to a thread of its own.
+
+        Raises:
+            OSError: there is none.
+        """
+        sock.recv(1)
+        sock.setblocking(True)
+
+        def run() -> None:
+            FileLine(self, sock, address).run()
+            self.post(lambda: self.core.depart(address))
+
+        try:
+            threading.Thread(target=run, name="file", daemon=True).start()
+        except RuntimeError as error:
+            self.core.failed("no thread for a file connection", error)
+            raise OSError("no thread") from error
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -21,6 +21,7 @@ from .base import STOP_S, TICK_S, address_of, finish, no_delay, outcome_of
 from .client import ClientThreads
 
 STACK_BYTES = 1024 * 1024
+WORKERS = 4
 
 
 class ThreadsEngine:
@@ -41,7 +42,7 @@ class ThreadsEngine:
         self._ports: set[ClientThreads] = set()
         self._ports_lock = threading.Lock()
         self._empty = threading.Event()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="disk")
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="disk")
 
     def run(self, ready: Callable[[], None]) -> None:
         """See `base.Engine`."""

@@ -46,19 +46,23 @@ def create_blob(
     return row.state()
 
 
+def segment_length(row: BlobRow, segment: int) -> int:
+    """How many bytes a segment has."""
+    return min(row.segment_bytes, row.size - segment * row.segment_bytes)
+
+
 def check_put(row: BlobRow | None, who: Who, message: m.BlobPut) -> BlobRow:
-    """Whether this part may be written.
+    """Whether this segment may be written.
 
     Raises:
         Refused: and why.
     """
     if row is None or row.user != who.user:
         raise unknown()
-    end = message.offset + len(message.data)
-    if end > row.size:
-        raise Refused(ErrorCode.NOT_ALLOWED, "this part lies behind the file's end")
-    if message.offset // row.segment_bytes != (end - 1) // row.segment_bytes:
-        raise Refused(ErrorCode.NOT_ALLOWED, "a part lies within one segment")
+    if message.segment >= row.segments:
+        raise Refused(ErrorCode.NOT_ALLOWED, "this segment lies behind the file's end")
+    if message.length != segment_length(row, message.segment):
+        raise Refused(ErrorCode.NOT_ALLOWED, "a segment is sent whole")
     return row
 
 
@@ -79,16 +83,14 @@ def may_read(tx: Tx, who: Who, blob_id: bytes) -> BlobRow:
     return row
 
 
-def is_there(row: BlobRow, message: m.BlobGet) -> bool:
-    """Whether a part lies in whole segments.
+def check_get(row: BlobRow, message: m.BlobGet) -> None:
+    """Whether there are such segments.
 
     Raises:
         Refused: NOT_ALLOWED past the file's end.
     """
-    if message.offset >= row.size:
-        raise Refused(ErrorCode.NOT_ALLOWED, "this part lies behind the file's end")
-    there = min(row.whole * row.segment_bytes, row.size)
-    return min(message.offset + message.length, row.size) <= there
+    if message.segment + message.count > row.segments:
+        raise Refused(ErrorCode.NOT_ALLOWED, "these segments lie behind the file's end")
 
 
 def not_yet() -> Refused:

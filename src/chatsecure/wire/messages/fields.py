@@ -18,8 +18,10 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 """Longest payload of an entry that is not a commit."""
 MAX_COMMIT_BYTES = 4 * 1024 * 1024
 """Longest payload of a commit, a Welcome in an inbox, or a sealed GroupInfo (each)."""
-MAX_BLOB_CHUNK_BYTES = 1024 * 1024
-"""Most bytes of a file in one frame: a transfer cannot hold up a message for long."""
+MAX_SEGMENT_BYTES = 64 * 1024 * 1024
+"""Most ciphertext bytes of a file's segment."""
+MAX_UNANSWERED_PUTS = 2
+"""Segments a file connection may send ahead of their answers: what is sent twice when it breaks."""
 MAX_ROSTER_CHANGE = 1024
 """Most devices one commit adds or removes."""
 Id = Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
