@@ -60,7 +60,10 @@ def _sentences(tree: ast.AST, classes: set[str]) -> Iterator[str]:
             hints = [word.value for word in node.keywords if word.arg in ("hint", "message")]
             for part in (*node.args, *hints):
                 yield from _texts(part)
-        if isinstance(node, ast.Assign) and [_name(one) for one in node.targets] == ["hint"]:
+        if isinstance(node, ast.Call):
+            reasons = [word.value for word in node.keywords if word.arg == "reason"]
+            yield from (text for one in reasons for text in _texts(one))
+        if isinstance(node, ast.Assign) and _name(node.targets[0]) in ("hint", "reason"):
             yield from _texts(node.value)
 
 
@@ -68,6 +71,8 @@ def _texts(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.IfExp):
         yield from _texts(node.body)
         yield from _texts(node.orelse)
+    elif isinstance(node, ast.BoolOp):
+        yield from (text for one in node.values for text in _texts(one))
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         if " " in node.value:
             yield node.value

@@ -109,6 +109,18 @@ def everything(conversation: str = "#design") -> list[HistoryLine]:
     return [_moved(one, conversation) for one in lines]
 
 
+def halted() -> list[HistoryLine]:
+    """Files that wait, failed or were taken back."""
+    return [
+        line(39, "bob", "archive", file=True, folder=True, size=9_000_000_000, file_state="offered",
+             held=True, held_because="size"),
+        line(40, "bob", "scan.pdf", file=True, size=4_000_000, file_state="failed", done=1_500_000,
+             reason="what arrived is not the file that was announced (SHA-256 differs)"),
+        line(41, "bob", "draft.odt", file=True, size=40_000, file_state="cancelled",
+             reason="its sender took it back"),
+    ]  # fmt: skip
+
+
 def _moved(one: HistoryLine, conversation: str) -> HistoryLine:
     import dataclasses
 

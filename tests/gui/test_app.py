@@ -87,6 +87,66 @@ def test_tab_completes_names_and_commands_and_else_moves_on(three: Desk) -> None
     assert alice.app.root.focus_get() is not alice.view.composer.text
 
 
+def test_tab_completes_the_path_of_a_file(three: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "my files"
+    folder.mkdir()
+    for name in ("note one.txt", "note two.txt", "other.pdf"):
+        (folder / name).write_text(name)
+    alice = three.open("alice")
+    alice.focus()
+    composer = alice.view.composer
+    alice.type(f"/file bob {tmp_path}/my")
+    alice.press("<Tab>")
+    assert composer.get() == f"/file bob {folder}/"
+    alice.type("o")
+    alice.press("<Tab>")
+    assert composer.get() == f"/file bob {folder}/other.pdf"
+    composer.put(f"/file bob {folder}/n")
+    alice.press("<Tab>")
+    assert composer._popup.open, "there are two"
+    alice.press("<Down>")
+    alice.press("<Tab>")
+    assert composer.get() == f"/file bob {folder}/note two.txt"
+
+
+def test_what_was_typed_before_comes_back_in_each_conversation(three: Desk) -> None:
+    alice = three.open("alice")
+    for text in ("first", "second"):
+        alice.say(text)
+        three.until(lambda text=text: text in alice.lines(), "it is sent")
+    alice.type("half")
+    composer = alice.view.composer
+
+    def press(keys: str, shown: str) -> None:
+        alice.press(keys)
+        three.until(lambda: composer.get() == shown, f"{shown!r} stands there")
+
+    press("<Control-Up>", "second")
+    press("<Control-Up>", "first")
+    press("<Control-Up>", "first")
+    press("<Control-Down>", "second")
+    press("<Control-Down>", "half")
+    composer.put("")
+    alice.go("@bob")
+    alice.press("<Control-Up>")
+    three.settle()
+    assert composer.get() == "", "nothing was typed here"
+    alice.window.close()
+    three.apps.clear()
+    again = three.open("alice")
+    again.go("#lobby")
+    again.press("<Control-Up>")
+    three.until(lambda: again.view.composer.get() == "second", "it was kept")
+
+
+def test_a_command_behind_a_blank_does_not_go_to_the_room(three: Desk) -> None:
+    alice = three.open("alice")
+    alice.say(" /msg bob the secret")
+    three.until(lambda: alice.window.notes.text, "it is told")
+    three.settle()
+    assert alice.lines() == []
+
+
 def test_drafts_stay_with_their_conversation_and_survive_a_restart(three: Desk) -> None:
     alice = three.open("alice")
     alice.type("half a thought")

@@ -13,7 +13,7 @@ import talk
 
 from chatsecure.client import emoji
 from chatsecure.client.history import HistoryLine
-from chatsecure.gui import body, entries, history, paint
+from chatsecure.gui import body, card, entries, history, paint
 from chatsecure.gui.history import History
 from chatsecure.gui.pages import MAX_LINES
 from chatsecure.gui.theme import Theme
@@ -319,6 +319,19 @@ def test_a_files_bar_grows_without_a_new_line(shown: Shown) -> None:
     assert mark.card is not None
     assert mark.card.picture.tobytes() != before
     assert entry is shown.history._pages.by_place(31)
+
+
+def test_a_card_tells_why_a_file_waits_or_failed_and_how_far_it_came(
+    shown: Shown, picture: Callable[[str], Path]
+) -> None:
+    shown.open(talk.halted())
+    picture("history-halted")
+    lines = {line.text: line for line in talk.halted()}
+    assert "larger than" in card.why(lines["archive"])
+    assert "SHA-256 differs" in card.why(lines["scan.pdf"])
+    assert card.state_words(lines["scan.pdf"], None) == "1.5 MB of 4.0 MB · 37 % · failed"
+    assert card.buttons_of(lines["draft.odt"]) == [], "what was taken back cannot be fetched"
+    assert [name for name, *_rest in card.buttons_of(lines["scan.pdf"])] == ["resume"]
 
 
 def test_a_thumbnail_that_is_no_picture_is_left_out(shown: Shown) -> None:

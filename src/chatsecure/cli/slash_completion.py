@@ -1,13 +1,13 @@
-"""What Tab offers on a line of chat: commands, names, settings. All faces use it.
-
-Paths are only recognised; finding files is the face's.
-"""
+"""What Tab offers on a line of chat: commands, names, settings, paths. All faces use it."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from chatsecure.client.settings import SETTINGS, Kind, plain
 
 from .slash import BY_NAME, COMMANDS, MUTE, REACTIONS, ROLES, Param
+
+PATHS_OFFERED = 100
 
 
 def completions(
@@ -16,8 +16,8 @@ def completions(
     """What Tab offers at the end of a line.
 
     Returns:
-        The word being completed, what it may become, and whether it is a path (then the
-        candidates are the caller's to find).
+        The word being completed, what it may become, and whether it is a path (then `paths`
+        finds what it may become).
     """
     word = "" if line[-1:].isspace() else (line.split() or [""])[-1]
     if line.startswith("/") and " " not in line:
@@ -97,3 +97,20 @@ def _setting_words(typed: list[str], word: str) -> list[str]:
 def _beginning(word: str, offered: Iterable[str]) -> list[str]:
     folded = word.casefold()
     return [one for one in offered if one.casefold().startswith(folded)]
+
+
+def paths(begun: str) -> list[str]:
+    """The files and folders whose path begins so."""
+    folder, _, name = begun.rpartition("/")
+    shown = f"{folder}/" if begun.startswith("/") or folder else ""
+    try:
+        where = Path(shown or ".").expanduser()
+        found = sorted(where.iterdir(), key=lambda path: path.name.casefold())
+    except (OSError, RuntimeError, ValueError):
+        return []
+    offered = []
+    for path in found:
+        hidden = path.name.startswith(".") and not name.startswith(".")
+        if path.name.startswith(name) and not hidden and path.name.isprintable():
+            offered.append(f"{shown}{path.name}{'/' if path.is_dir() else ''}")
+    return offered[:PATHS_OFFERED]

@@ -20,6 +20,7 @@ from chatsecure.names import fold_name
 from . import files, menus, shown
 from .dialogs import ask
 from .keys import show_keys
+from .recall import Recall
 from .safety import show_safety
 from .search import show_search
 from .settings import show_settings
@@ -35,6 +36,7 @@ class Acts:
 
     def __init__(self, window: Window) -> None:
         self._window = window
+        self._recall = Recall(window)
         self._table: dict[str, Callable[[Any], object]] = {
             "open": self.open,
             "opened": window.opened,
@@ -44,6 +46,7 @@ class Acts:
             "draft": self.draft,
             "typing": self.typing,
             "edit-last": self.edit_last,
+            "recall": self._recall.step,
             "escape": lambda _value: window.notes.close(),
             "file": lambda _value: files.choose(window),
             "paste": lambda _value: files.paste(window),
@@ -163,6 +166,7 @@ class Acts:
         window, view, session = self._window, self._window.view, self._window.session
         target, answering, changing = view.target, view.answering, view.changing
         read = parse(text)
+        self._recall.add(text.rstrip())
         if changing is not None:
             view.cancel()
             session.bridge.ask(

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from chatsecure.cli.human import size_text
-from chatsecure.client.display import harmless_name
+from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.history import HistoryLine
-from chatsecure.words import _, right_to_left
+from chatsecure.words import _, right_to_left, sentence
 
 from . import pictures
 from .bidi import base_direction
@@ -23,6 +23,7 @@ from .theme import Theme
 MAX_THUMBNAIL_PIXELS = 1_000_000
 WIDTH = 340
 THUMBNAIL_HEIGHT = 190
+MOST_LINES = 3
 
 _GOING = ("sending", "receiving")
 
@@ -53,7 +54,10 @@ def buttons_of(line: HistoryLine) -> list[tuple[str, str, str]]:
             return [("resume", _("Try again"), "soft")]
         case "cancelled" if line.mine:
             return [("resume", _("Send again"), "soft")] if line.path else []
-        case "cancelled" | "declined" if not line.mine:
+        case "cancelled" if line.reason:
+            # Its sender has taken it back.
+            return []
+        case "cancelled" | "declined":
             return [("resume", _("Fetch it after all"), "soft")]
         case "received" | "sent" if line.path:
             return [("open-folder", _("Open folder"), "soft")]
@@ -63,15 +67,26 @@ def buttons_of(line: HistoryLine) -> list[tuple[str, str, str]]:
 def state_words(line: HistoryLine, done: int | None) -> str:
     """The line below a file's name."""
     size = size_text(line.size or 0)
-    if line.file_state in _GOING and done is not None and line.size:
+    done = line.done if done is None else done
+    if line.file_state in (*_GOING, "failed") and done and line.size:
         part = min(100, 100 * done // max(line.size, 1))
-        return _("{done} of {size} · {part} %").format(done=size_text(done), size=size, part=part)
+        words = _("{done} of {size} · {part} %").format(done=size_text(done), size=size, part=part)
+        return f"{words} · {_('failed')}" if line.file_state == "failed" else words
     words = {
         "sending": _("sending"), "sent": _("sent"), "offered": _("offered"),
         "receiving": _("receiving"), "received": _("received"), "failed": _("failed"),
         "declined": _("declined"), "cancelled": _("cancelled"),
     }.get(line.file_state or "", "")  # fmt: skip
     return f"{size} · {words}" if words else size
+
+
+def why(line: HistoryLine) -> str:
+    """Why a file waits, failed or was taken back; empty where there is nothing to say."""
+    if line.held_because == "size":
+        return _("larger than what you fetch unasked")
+    if line.held_because == "stranger":
+        return _("from somebody you have not written to yet")
+    return harmless(sentence(line.reason or ""), lines=False)
 
 
 def thumbnail(data: bytes, width: int, height: int) -> Image.Image | None:
@@ -104,7 +119,9 @@ def draw(theme: Theme, glyphs: Glyphs, line: HistoryLine, done: int | None) -> C
     top = pad + (small.height + px(10) if small else 0)
     text_height = theme.line_px("bold") + theme.line_px("small") + px(2)
     row = max(icon_size, text_height)
-    height = top + row + pad
+    told = _wrapped(glyphs, why(line), width - 2 * pad)
+    told_y = top + row + px(6)
+    height = top + row + pad + (len(told) * theme.line_px("small") + px(6) if told else 0)
     bar_y, button_y = height - pad + px(8), height - pad + px(10)
     if going:
         height = bar_y + px(6) + pad
@@ -134,7 +151,11 @@ def draw(theme: Theme, glyphs: Glyphs, line: HistoryLine, done: int | None) -> C
     ink = Ink(color("danger" if failed else "dim"))
     _text(glyphs, image, state_words(line, done), "small", ink,
           (left, text_y + theme.line_px("bold") + px(2)), beside, right=mirrored)  # fmt: skip
+    for number, words in enumerate(told):
+        place = (pad, told_y + number * theme.line_px("small"))
+        _text(glyphs, image, words, "small", ink, place, width - 2 * pad, right=mirrored)
     if going:
+        done = line.done if done is None else done
         part = (done or 0) / max(line.size or 1, 1)
         bar = pictures.bar(width - 2 * pad, px(6), part, color("accent"), color("line"))
         if mirrored:
@@ -159,7 +180,7 @@ def _sign(
 ) -> None:
     """A box with the file's ending, as the sign of its kind."""
     box = pictures.rounded(size, size, theme.px(8), theme.color("soft"))
-    name = "picture" if line.thumbnail else "file"
+    name = "folder" if line.folder else "picture" if line.thumbnail else "file"
     sign = pictures.icon(name, round(size * 0.55), theme.color("on_soft"))
     box.alpha_composite(sign, ((size - sign.width) // 2, (size - sign.height) // 2))
     image.alpha_composite(box, at)
@@ -179,6 +200,21 @@ def _text(
     right = right or base_direction(text) == "rtl"
     shift = width - drawn.width if right and drawn.width < width else 0
     image.alpha_composite(drawn, (at[0] + shift, at[1]))
+
+
+def _wrapped(glyphs: Glyphs, text: str, width: int) -> list[str]:
+    """A text in as many lines as it takes, three at most."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and glyphs.width(longer, "small") <= width:
+            lines[-1] = longer
+        elif len(lines) == MOST_LINES:
+            lines[-1] += " …"
+            break
+        else:
+            lines.append(word)
+    return lines
 
 
 def _shortened(text: str, fits: Callable[[str], bool]) -> str:

@@ -11,7 +11,7 @@ from tkinter import ttk
 from typing import Any, Literal
 
 from chatsecure.cli.slash import BY_NAME
-from chatsecure.cli.slash_completion import completions
+from chatsecure.cli.slash_completion import completions, paths
 
 from . import shown
 from .fields import guard, places, plain_text
@@ -40,7 +40,7 @@ class Composer(ttk.Frame):
     Args:
         on: `on(what, value)`: ("send", text), ("draft", text), ("typing", None), ("file", None),
             ("emoji", widget), ("paste", None), ("pasted-lines", text), ("edit-last", None),
-            ("cancel", None).
+            ("cancel", None), ("recall", -1 or 1): what was typed here before.
         names: users and rooms for completion.
     """
 
@@ -50,6 +50,8 @@ class Composer(ttk.Frame):
         self._later: str | None = None
         self._typed_at = 0
         self._quiet = False
+        self._begun = ""
+        """The part of the line that is being completed."""
         self._strip = _Strip(self, theme, lambda: on("cancel", None))
         self._frame = tk.Frame(self, bd=0, highlightthickness=theme.px(2))
         self.text = tk.Text(
@@ -134,6 +136,8 @@ class Composer(ttk.Frame):
         bind("<Control-Return>", self._enter)
         bind("<Tab>", self._tab)
         bind("<Escape>", self._escape)
+        bind("<Control-Up>", lambda _event: self._recall(-1))
+        bind("<Control-Down>", lambda _event: self._recall(1))
         bind("<Up>", self._up)
         bind("<Down>", self._down)
         bind("<<Paste>>", self._paste)
@@ -170,7 +174,7 @@ class Composer(ttk.Frame):
             self._popup.take()
             return "break"
         line = self._line()
-        word, offered = self._offered(line)
+        word, offered = self._offered(line, files=True)
         if len(offered) == 1:
             self._complete_with(offered[0])
         elif offered and line.strip():
@@ -188,6 +192,10 @@ class Composer(ttk.Frame):
             self._popup.close()
         else:
             self._on("cancel", None)
+        return "break"
+
+    def _recall(self, by: int) -> str:
+        self._on("recall", by)
         return "break"
 
     def _up(self, _event: "tk.Event[tk.Misc]") -> str | None:
@@ -271,10 +279,16 @@ class Composer(ttk.Frame):
         line = self._line()
         return "" if line[-1:].isspace() else (line.split() or [""])[-1]
 
-    def _offered(self, line: str) -> tuple[str, list[str]]:
+    def _offered(self, line: str, *, files: bool = False) -> tuple[str, list[str]]:
+        """What is being completed, and what it may become.
+
+        Args:
+            files: look at the disk for paths too.
+        """
         users, rooms = self._names()
         word, offered, path = completions(line, users=users, rooms=rooms)
-        return word, [] if path else offered
+        self._begun = word
+        return word, (paths(word) if files else []) if path else offered
 
     def _suggest(self) -> None:
         if not self.winfo_exists():
@@ -290,7 +304,7 @@ class Composer(ttk.Frame):
             self._popup.close()
 
     def _complete_with(self, whole: str) -> None:
-        word = self._word()
+        word = self._begun
         if word:
             self.text.delete(f"insert - {places(self.text, len(word))} indices", "insert")
         self.text.insert("insert", whole)

@@ -110,6 +110,7 @@ IN_PLACE = (
     ("Enter", _n("send; Shift+Enter begins a line")),
     ("Tab", _n("complete a /command, a @name or a #room; elsewhere: go on")),
     ("Up", _n("in an empty composer: change the last message")),
+    ("Ctrl+Up, Ctrl+Down", _n("what was typed here before, and back")),
     ("Alt+1 … Alt+9", _n("the first nine conversations")),
     ("Up, Down", _n("in the history: choose a message; then r answer, e change, d take back")),
     ("Shift+F10", _n("the menu of what is chosen")),

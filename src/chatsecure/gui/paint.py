@@ -87,8 +87,9 @@ class Painter:
     def looks_same(self, old: HistoryLine, line: HistoryLine) -> bool:
         """Whether a changed line need not be drawn anew; receipts come many at a time."""
         still = replace(
-            line, n=old.n, seq=old.seq, people=old.people, delivered=old.delivered, read=old.read
-        )
+            line, n=old.n, seq=old.seq, people=old.people, delivered=old.delivered, read=old.read,
+            done=old.done,
+        )  # fmt: skip
         if still != old:
             return False
         before, after = entries.reach(old), entries.reach(line)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from chatsecure.cli.actions import Chat
+    from chatsecure.cli.typed import Typed
     from chatsecure.client.client import Client
     from chatsecure.client.events import Event
     from chatsecure.client.history import HistoryLine
@@ -69,6 +70,7 @@ class Session:
         self._batch: list[tuple[Event, bool]] = []
         self.client: Client
         self.chat: Chat
+        self.typed: Typed
         self.name = ""
         self.settings: dict[str, str] = {}
 
@@ -89,12 +91,14 @@ class Session:
         import asyncio
 
         from chatsecure.cli.actions import Chat
+        from chatsecure.cli.typed import Typed
         from chatsecure.client.client import Client
 
         self._profile = profile
         self.client = Client(profile)
         words.choose(self.client.setting("language") or "")
         self.chat = Chat(self.client, self._say)
+        self.typed = Typed(self.client)
         self.name = self.client.name
         self.read_settings()
         await self.client.__aenter__()

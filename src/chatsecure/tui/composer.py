@@ -10,14 +10,13 @@ from typing import Any, ClassVar
 from textual import events
 from textual.widgets import TextArea
 
-from chatsecure.cli.slash_completion import completions
+from chatsecure.cli.slash_completion import completions, paths
 from chatsecure.client.display import harmless
 
 from .keys import COMPOSER, Bound, bindings
 
 PASTE_LINES = 5
 """A paste of more lines than this is asked about."""
-PATHS_OFFERED = 100
 
 On = Callable[[str, Any], None]
 """Is told at once, before the next key is looked at, what is wanted: `entered` a text; `earlier`
@@ -184,20 +183,3 @@ def pasted_path(text: str) -> Path | None:
         return path if path.is_file() else None
     except (OSError, RuntimeError, ValueError):
         return None
-
-
-def paths(begun: str) -> list[str]:
-    """The files and folders whose path begins so."""
-    folder, _, name = begun.rpartition("/")
-    shown = f"{folder}/" if begun.startswith("/") or folder else ""
-    try:
-        where = Path(shown or ".").expanduser()
-        found = sorted(where.iterdir(), key=lambda path: path.name.casefold())
-    except (OSError, RuntimeError, ValueError):
-        return []
-    offered = []
-    for path in found:
-        hidden = path.name.startswith(".") and not name.startswith(".")
-        if path.name.startswith(name) and not hidden and path.name.isprintable():
-            offered.append(f"{shown}{path.name}{'/' if path.is_dir() else ''}")
-    return offered[:PATHS_OFFERED]
