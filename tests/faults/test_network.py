@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -74,6 +75,41 @@ def test_a_client_that_vanishes_without_a_word_is_seen_to_be_gone_within_30_seco
         assert there.event("connection")["state"] == "online"
         mara.send("@alice", "there you are")
         assert there.event("message")["text"] == "there you are"
+
+
+@pytest.mark.slow
+def test_a_client_that_is_stopped_for_a_minute_misses_nothing_and_holds_up_nobody(
+    three: Three,
+) -> None:
+    """Longer than the server waits for a sign of life: it is seen to go, and comes back by itself
+    to everything, once and in order."""
+    mara, alice, bob = three
+    listening, watching = bob.start("listen", "--json"), mara.start("listen", "--json")
+    listening.line()
+    watching.line()
+    listening.process.send_signal(signal.SIGSTOP)
+    end, sent = time.monotonic() + 60, 0
+    while time.monotonic() < end:
+        began = time.monotonic()
+        alice.send("#lobby", str(sent))
+        assert time.monotonic() - began < 20, "others had to wait"
+        sent += 1
+        time.sleep(2)
+    listening.process.send_signal(signal.SIGCONT)
+    heard: list[str] = []
+    while len(heard) < sent:
+        event = json.loads(listening.line())
+        assert event["type"] != "gap", event
+        if event["type"] == "message":
+            heard.append(event["text"])
+    assert heard == [str(number) for number in range(sent)]
+    for state in ("offline", "online"):
+        while True:
+            event = watching.event("presence")
+            if (event["user"], event["state"]) == ("bob", state):
+                break
+    assert listening.end() == 0
+    watching.end()
 
 
 def shifted(clock: Path) -> dict[str, str]:
