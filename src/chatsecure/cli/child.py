@@ -12,8 +12,10 @@ def begin(data: Path, log: Path, *more: str) -> "subprocess.Popen[bytes]":
     command += ["--data", str(data), *more]
     with log.open("wb") as errors:
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL
-        )
+            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL,
+            # Windows would open a console for it.
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )  # fmt: skip
 
 
 def last_words(log: Path) -> str:

@@ -148,7 +148,10 @@ class Composer(ttk.Frame):
             with contextlib.suppress(tk.TclError):
                 bind(key, self._back)
         bind("<Configure>", lambda _event: self._grow())
-        bind("<Control-a>", self._select_all)
+        bind("<<SelectAll>>", self._select_all)
+        if self._theme.windowing != "aqua":
+            # There it is the beginning of the line, as in all programs.
+            bind("<Control-a>", self._select_all)
 
     def _select_all(self, _event: "tk.Event[tk.Misc]") -> str:
         self.text.tag_add("sel", "1.0", "end-1c")

@@ -145,10 +145,12 @@ def show_in_folder(window: Window, line: HistoryLine) -> None:
     if not line.path:
         return
     path = Path(line.path)
+    command: list[str] | str
     if sys.platform == "darwin":
         command = ["open", "-R", str(path)]
     elif sys.platform == "win32":
-        command = ["explorer", f"/select,{path}"]
+        # In its own quotes: explorer does not take them around the whole.
+        command = f'explorer /select,"{path}"'
     else:
         command = ["xdg-open", str(path.parent)]
     try:

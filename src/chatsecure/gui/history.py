@@ -4,17 +4,20 @@ Shows lines and tells what the person asks for; fetches nothing itself. Older an
 asked for as the ends come near, so that a conversation of any length costs the same.
 """
 
+import contextlib
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 from typing import Any
 
+from chatsecure.client import markup
 from chatsecure.client.display import harmless_name
 from chatsecure.client.history import HistoryLine
 from chatsecure.words import _, several
 
+from . import spoken
 from .card import buttons_of
-from .entries import Entry
+from .entries import Entry, clock, reach
 from .glyphs import fit_for_tk
 from .hover import Actions, Hint, hint
 from .mirror import mirror, turn
@@ -98,13 +101,15 @@ class History(ttk.Frame):
             "<Return>": self._enter, "<Up>": lambda _e: self._step(-1),
             "<Down>": lambda _e: self._step(1), "<Home>": lambda _e: self._top(),
             "<End>": lambda _e: self._bottom(), "<Menu>": lambda _e: self._key("menu"),
-            "<Shift-F10>": lambda _e: self._key("menu"),
+            "<Shift-F10>": lambda _e: self._key("menu"), "<App>": lambda _e: self._key("menu"),
             "<Tab>": lambda _e: self._next(text.tk_focusNext()),
             "<Shift-Tab>": lambda _e: self._next(text.tk_focusPrev()),
             "<<PrevWindow>>": lambda _e: self._next(text.tk_focusPrev()),
         }  # fmt: skip
         for sequence, act in acts.items():
-            text.bind(sequence, act)
+            # Each system has its own keys and knows no other.
+            with contextlib.suppress(tk.TclError):
+                text.bind(sequence, act)
         for key, what in (("r", "reply"), ("e", "edit"), ("d", "delete"), ("plus", "react"),
                           ("c", "copy"), ("i", "info"), ("Delete", "delete")):  # fmt: skip
             text.bind(f"<KeyPress-{key}>", lambda _e, what=what: self._key(what))  # type: ignore[misc]
@@ -519,6 +524,9 @@ class History(ttk.Frame):
             self._pages.mark("selected", entry)
             self._text.see(f"{entry.tag}.last-1c")
             self._text.see(f"{entry.tag}.first")
+            line = entry.line
+            told = f"{harmless_name(line.sender)}, {clock(line.at)}: {markup.plain(line.text)}"
+            spoken.value(self._text, f"{told}, {reach(line)[1]}" if line.mine else told)
         return "break"
 
     def _unselect(self, _event: object = None) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .window import Window
 
 COMMAND = "Command" if sys.platform == "darwin" else "Control"
+ALT = "Option" if sys.platform == "darwin" else "Alt"
 
 
 def _n(text: str) -> str:
@@ -84,10 +85,11 @@ KEYS: tuple[tuple[tuple[str, ...], str, Act], ...] = (
         (f"<{COMMAND}-Shift-F>", f"<{COMMAND}-Shift-f>"), _n("find everywhere"),
         _wish("search", ""),
     ),
-    (("<Alt-Up>",), _n("the conversation above"), partial(_step, by=-1)),
-    (("<Alt-Down>",), _n("the conversation below"), partial(_step, by=1)),
-    (("<Alt-a>", "<Alt-Shift-Down>"), _n("the next unread one"), partial(_step, by=1, unread=True)),
-    (("<Alt-u>",), _n("the first unread message"),
+    ((f"<{ALT}-Up>",), _n("the conversation above"), partial(_step, by=-1)),
+    ((f"<{ALT}-Down>",), _n("the conversation below"), partial(_step, by=1)),
+    ((f"<{ALT}-a>", f"<{ALT}-Shift-Down>"), _n("the next unread one"),
+     partial(_step, by=1, unread=True)),
+    ((f"<{ALT}-u>",), _n("the first unread message"),
      lambda window: window.view.history.jump_to_unread()),
     (("<F6>",), _n("the next part of the window"), _next_pane),
     (("<F9>",), _n("show or hide the people"), _wish("people")),
@@ -125,12 +127,24 @@ def bind_keys(window: Window) -> None:
                 window.root.bind(pattern, partial(_pressed, window, act))
     for number in range(1, 10):
         window.root.bind(
-            f"<Alt-Key-{number}>",
+            f"<{ALT}-Key-{number}>",
             partial(_pressed, window, partial(_number, number=number)),
         )
+    if window.theme.windowing == "aqua":
+        _menu_of_the_mac(window)
     # Tk's own meanings of these in a text would be carried out as well.
     for pattern in ("k", "o", "e", "f", "n"):
         window.root.bind_class("Text", f"<{COMMAND}-{pattern}>", lambda _event: None)
+
+
+def _menu_of_the_mac(window: Window) -> None:
+    """What the system's own menu asks for: by itself Tk would end without a word."""
+    for name, act in (
+        ("Quit", window.close),
+        ("ShowPreferences", partial(window.acts.wish, "settings")),
+        ("ReopenApplication", window.root.deiconify),
+    ):
+        window.root.createcommand(f"::tk::mac::{name}", act)
 
 
 def _pressed(window: Window, act: Act, event: tk.Event[tk.Misc]) -> str | None:

@@ -39,7 +39,7 @@ def system_is_dark() -> bool:
                 return False
             command = ["gsettings", "get", "org.gnome.desktop.interface", "color-scheme"]
         told = subprocess.run(command, capture_output=True, text=True, timeout=0.3, check=False)
-    except (OSError, subprocess.SubprocessError):
+    except (ImportError, OSError, subprocess.SubprocessError):
         return False
     return "dark" in told.stdout.casefold()
 

@@ -4,6 +4,7 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
+from . import spoken
 from .theme import Theme
 
 HINT_MS = 600
@@ -46,6 +47,7 @@ def icon_button(
     button.bind("<Return>", lambda _event: button.invoke())
     paint()
     _Hint(button, theme, label)
+    spoken.name(button, label)
     return button
 
 

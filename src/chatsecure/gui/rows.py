@@ -14,6 +14,7 @@ from functools import partial
 from tkinter import ttk
 from typing import Generic, TypeVar
 
+from . import spoken
 from .glyphs import Glyphs, Ink, fit_for_tk
 from .mirror import anchored, mirror
 from .theme import Theme
@@ -83,6 +84,7 @@ class Rows(tk.Frame, Generic[T]):
         self._bar = ttk.Scrollbar(self, orient="vertical", command=self._scrolled, takefocus=0)
         self._tag = f"rows{id(self)}"
         self._bind_keys()
+        spoken.name(self, "", "Listbox")
         self._forget = theme.on_change(self._restyle)
         self._restyle()
 
@@ -145,8 +147,8 @@ class Rows(tk.Frame, Generic[T]):
         self.bind("<Return>", lambda _event: self.open_current())
         self.bind("<KP_Enter>", lambda _event: self.open_current())
         self.bind("<space>", lambda _event: self.open_current())
-        for key in ("<Shift-F10>", "<Menu>"):
-            # Windows and macOS have no key of this name.
+        for key in ("<Shift-F10>", "<Menu>", "<App>"):
+            # Each system has another name for it, and knows no other.
             with contextlib.suppress(tk.TclError):
                 self.bind(key, self._menu_key)
         self.bind("<FocusIn>", lambda _event: self.draw_soon())
@@ -179,6 +181,9 @@ class Rows(tk.Frame, Generic[T]):
         elif self._cursor >= self._top + visible:
             self._top = self._cursor - visible + 1
         self.draw_soon()
+        look = self._look(self.items[self._cursor])
+        told = (look.title, look.subtitle, look.corner, look.badge)
+        spoken.value(self, ", ".join(logical(word) for word in told if word))
         if self._moved is not None and before != self._cursor:
             self._moved(self.items[self._cursor])
 
