@@ -21,15 +21,16 @@ from chatsecure.client.events import (
     from_json,
     message_id,
 )
-from chatsecure.client.flow import Ticket
 from chatsecure.server.store.base import INBOX_KIND, StoreError, StoreFull
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ChatSecureError, ProtocolError, WrongIdentity
+from chatsecure.wire.frames import MAX_FRAME_BYTES, FrameDecoder
 
 if TYPE_CHECKING:
     from .nodes import ClientNode, ServerNode
     from .world import World
 
+APPEND = m.NUMBERS[m.Append]
 SIZES = (0, 0, 0, 0, 0, 300, 3_000, 20_000)
 """Characters that a text is longer, one of these by chance."""
 
@@ -138,22 +139,11 @@ class Observer:
 
     def watch_client(self, client: ClientNode) -> None:
         """A client has started."""
-        core = client.core
-        self.names[core.me.device_id] = client.name
-        send = core.requests._send_ticket
-
-        def watched(ticket: Ticket) -> None:
-            if isinstance(ticket.message, m.Append):
-                self._leaves(client, ticket.message)
-            send(ticket)
-
-        core.requests._send_ticket = watched  # type: ignore[method-assign]
+        self.names[client.core.me.device_id] = client.name
 
     def _leaves(self, client: ClientNode, append: m.Append) -> None:
         """Ciphertext leaves a device: it must be kept before, so that nothing else is ever sent
         under its key, and be the same whenever it is sent again."""
-        if client.db.in_transaction:
-            raise Violation("sent before it was on disk", client.name)
         key = (append.append_id, append.epoch)
         known = key in self._payloads
         first = self._payloads.setdefault(key, append.payload)
@@ -172,12 +162,20 @@ class Observer:
         if pending is not None and pending != m.encode_body(append):
             raise Violation("sent otherwise than it is kept", client.name)
         if kept is None and pending is None and not known:
-            raise Violation("sent and not kept", client.name)
+            row = conversations.get(client.db, append.log_id)
+            # Made and outdated in one turn: the log has gone on, and it will be refused.
+            if row is None or row.epoch <= append.epoch:
+                raise Violation("sent and not kept", client.name)
 
     def about_to_leave(self, client: ClientNode, output: bytes) -> None:
         """A client's bytes go to the network."""
         if output and client.db.is_open:
             raise Violation("sent before it was on disk", client.name)
+        decoder = FrameDecoder(MAX_FRAME_BYTES)
+        decoder.feed(output)
+        while (frame := decoder.next_frame()) is not None:
+            if frame.type == APPEND:
+                self._leaves(client, m.decode_body(frame.type, frame.body))
 
     def client_turned(self, client: ClientNode) -> None:
         """A client has finished a turn: whoever is in an epoch agrees on everything in it."""
