@@ -171,3 +171,17 @@ def test_whoever_comes_in_by_a_link_while_a_member_adds_them_reads_what_is_writt
             *((3300 + 40 * number, "bob", "say", "#den", 1) for number in range(6)),
             mood="far",
         )
+
+
+def test_whoever_is_put_out_and_added_twice_while_away_reads_what_came_between() -> None:
+    # Of two invitations that came at once the second was kept in place of the first.
+    holds(
+        (1344, "cat", "kill", 40_000),
+        (3026, "bob", "remove", "#den", "cat"),
+        (10059, "bob", "add", "#den", "cat"),
+        (11000, "ann", "say", "#den", 1),
+        (15921, "bob", "remove", "#den", "cat"),
+        (16500, "ann", "say", "#den", 1),
+        (17650, "bob", "add", "#den", "cat"),
+        (17950, "ann", "say", "#den", 1),
+    )

@@ -248,7 +248,7 @@ def _entered(core: Core, log_id: bytes, append_id: bytes, floor: int = 0) -> Flo
         core.db.run(
             "DELETE FROM pending_commits WHERE log_id = ? AND append_id = ?", log_id, append_id
         )
-        core.db.run("DELETE FROM invitations WHERE log_id = ?", log_id)
+        core.db.run("DELETE FROM invitations WHERE log_id = ? AND epoch <= ?", log_id, row.epoch)
     core.pump()
     yield Until(
         lambda: _passed(core, log_id, 0),

@@ -6,7 +6,7 @@ we have not read yet. What cannot be used is told as a gap.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatsecure import mls
 from chatsecure.crypto.credentials import MemberIdentity
@@ -21,6 +21,7 @@ from .changes import check_names
 from .content import Invitation, decode_invitation, encode_invitation
 from .display import harmless_name
 from .events import GapEvent, MembershipEvent, stamp
+from .profile.database import ProfileError
 from .room import NotPermitted, RoomState, decode_state
 
 if TYPE_CHECKING:
@@ -65,9 +66,10 @@ class Inbox:
         if waits and not setback.asked(self._db, invitation.log_id):
             # It may be the way back in after a removal that we have not read yet.
             self._db.run(
-                "INSERT OR REPLACE INTO invitations(log_id, at, device_id, payload)"
-                " VALUES(?, ?, ?, ?)",
-                invitation.log_id, entry.at, entry.device_id, encode_invitation(invitation),
+                "INSERT OR REPLACE INTO invitations(log_id, epoch, at, device_id, payload)"
+                " VALUES(?, ?, ?, ?, ?)",
+                invitation.log_id, invitation.epoch, entry.at, entry.device_id,
+                encode_invitation(invitation),
             )  # fmt: skip
             return
         self._accept(invitation, entry.at, entry.device_id)
@@ -82,21 +84,33 @@ class Inbox:
             self.reconsider(log_id)
 
     def reconsider(self, log_id: bytes) -> None:
-        """We are out of a conversation: was there an invitation back in?"""
-        found = self._db.row(
-            "SELECT at, device_id, payload FROM invitations WHERE log_id = ?", log_id
-        )
-        if found is None:
-            return
-        at, device, payload = found
-        try:
-            with self._db.transaction():
-                self._db.run("DELETE FROM invitations WHERE log_id = ?", log_id)
-                self._accept(decode_invitation(bytes(payload)), at, bytes(device))
-        except (mls.MlsError, CryptoError, ChatSecureError) as error:
-            self._core.emit(
-                GapEvent(at=stamp(at), reason=f"an invitation could not be used: {error}")
-            )
+        """We are out of a conversation: was there an invitation back in? Of several the first
+        after our going is taken; by a later one we would not read what came between."""
+        while (found := self._next_invitation(log_id)) is not None:
+            epoch, at, device, payload = found
+            used = "DELETE FROM invitations WHERE log_id = ? AND epoch <= ?"
+            try:
+                with self._db.transaction():
+                    self._db.run(used, log_id, epoch)
+                    self._accept(decode_invitation(bytes(payload)), at, bytes(device))
+                return
+            except ProfileError:
+                raise
+            except (mls.MlsError, CryptoError, ChatSecureError) as error:
+                with self._db.transaction():
+                    self._db.run(used, log_id, epoch)
+                self._core.emit(
+                    GapEvent(at=stamp(at), reason=f"an invitation could not be used: {error}")
+                )
+
+    def _next_invitation(self, log_id: bytes) -> Any:
+        row = conversations.get(self._db, log_id)
+        gone = 0 if row is None else row.epoch
+        return self._db.row(
+            "SELECT epoch, at, device_id, payload FROM invitations WHERE log_id = ?"
+            " ORDER BY epoch <= ?, abs(epoch - ?) LIMIT 1",
+            log_id, gone, gone,
+        )  # fmt: skip
 
     def _accept(self, invitation: Invitation, at: int, device: bytes) -> None:
         """Enter the conversation of an invitation; in a transaction."""

@@ -3,7 +3,7 @@
 A version that was released is never changed: what it lacks is added by the next one.
 """
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -183,11 +183,23 @@ CREATE INDEX messages_by_id ON messages(id);
 CREATE INDEX messages_of_others ON messages(log_id, seq) WHERE mine = 0 AND kind > 0;
 """
 
+SEVERAL_WAYS_BACK = """
+ALTER TABLE invitations RENAME TO single_invitations;
+CREATE TABLE invitations(
+  log_id BLOB NOT NULL, epoch INTEGER NOT NULL, at INTEGER NOT NULL, device_id BLOB NOT NULL,
+  payload BLOB NOT NULL, PRIMARY KEY(log_id, epoch)
+) WITHOUT ROWID;
+INSERT INTO invitations SELECT log_id, 0, at, device_id, payload FROM single_invitations;
+DROP TABLE single_invitations;
+"""
+"""Whoever is away may be taken out and added more than once."""
+
 MIGRATIONS: dict[int, str] = {
     1: SCHEMA,
     2: FILES_OF_BOTH_SIDES,
     3: COPIES,
     4: FLOORS,
     5: FOUND_AT_ONCE,
+    6: SEVERAL_WAYS_BACK,
 }
 """What brings the schema from version n-1 to n; each runs in one transaction."""
