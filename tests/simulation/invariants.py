@@ -163,8 +163,10 @@ class Observer:
             raise Violation("sent otherwise than it is kept", client.name)
         if kept is None and pending is None and not known:
             row = conversations.get(client.db, append.log_id)
-            # Made and outdated in one turn: the log has gone on, and it will be refused.
-            if row is None or row.epoch <= append.epoch:
+            # Made and outdated in one turn: the log has gone on, or we are out of it, and it will
+            # be refused.
+            here = row is not None and row.state != conversations.LEFT
+            if row is None or (here and row.epoch <= append.epoch):
                 raise Violation("sent and not kept", client.name)
 
     def about_to_leave(self, client: ClientNode, output: bytes) -> None:

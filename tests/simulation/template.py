@@ -136,7 +136,8 @@ def unrest(client: ClientNode) -> str:
         if client.db.value(query):
             return f"{client.name} has {what}"
     for operation in client.operations:
-        return f"{client.name} waits for {operation.waiting}"
+        what = getattr(operation.waiting, "what", operation.waiting)
+        return f"{client.name} waits: {what}"
     link = client.link
     if link is None or link.up.dead or link.down.dead:
         return f"{client.name} has not noticed that its line is broken"

@@ -185,3 +185,15 @@ def test_whoever_is_put_out_and_added_twice_while_away_reads_what_came_between()
         (17650, "bob", "add", "#den", "cat"),
         (17950, "ann", "say", "#den", 1),
     )
+
+
+def test_leaving_ends_also_for_who_is_added_again_before_it_is_confirmed() -> None:
+    # It waited to be out, and was in again within the turn in which it learned of both.
+    holds(
+        (246, "bob", "leave", "#den"),
+        (251, "server", "server-kill", 400),
+        (263, "cat", "add", "#den", "bob"),
+        people=5,
+        mood="calm",
+        seed=1106066,
+    )

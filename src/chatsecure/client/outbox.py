@@ -78,6 +78,10 @@ class Outbox:
         unsigned = Leave(bytes(leaving.SIGNATURE_BYTES))
         return self.queue(log_id, unsigned, kind=m.EntryKind.LEAVE)
 
+    def holds(self, id_: bytes) -> bool:
+        """Whether something is still to be sent, or to be seen in its log."""
+        return self._db.row("SELECT 1 FROM outbox WHERE id = ?", id_) is not None
+
     def queue_message(
         self,
         row: Conversation,
