@@ -76,6 +76,7 @@ def test_a_mistyped_command_is_not_sent_and_the_nearest_is_named(three: Desk) ->
 def test_tab_completes_names_and_commands_and_else_moves_on(three: Desk) -> None:
     alice = three.open("alice")
     alice.focus()
+    three.until(lambda: "bob" in alice.window.names()[0], "the people are known")
     alice.type("/verif")
     alice.press("<Tab>")
     assert alice.view.composer.get() == "/verify "

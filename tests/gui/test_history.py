@@ -458,7 +458,7 @@ def test_the_bar_of_actions_floats_over_the_message_under_the_pointer(shown: Sho
     assert box
     shown.text.event_generate("<Motion>", x=200, y=box[1] + 5)
     shown.root.update()
-    actions = shown.history._actions
+    actions = shown.history._touch.actions
     assert actions.winfo_ismapped()
     hovered = shown.history._pages.marked["hover"]
     assert hovered is not None
@@ -481,12 +481,12 @@ def test_a_sign_under_the_pointer_is_told_in_words(shown: Shown) -> None:
         if mark.action and mark.action[0] in ("info", "reaction") and box:
             shown.text.event_generate("<Motion>", x=box[0] + 3, y=box[1] + 3)
             shown.root.update()
-            assert shown.history._hint.winfo_ismapped()
-            told.append(shown.history._hint.cget("text"))
+            assert shown.history._touch.hint.winfo_ismapped()
+            told.append(shown.history._touch.hint.cget("text"))
     assert told == ["delivered 2/3", "bob, carol"]
     shown.text.event_generate("<Motion>", x=700, y=500)
     shown.root.update()
-    assert not shown.history._hint.winfo_ismapped()
+    assert not shown.history._touch.hint.winfo_ismapped()
 
 
 def test_where_tk_draws_every_script_it_is_given_the_text(

@@ -12,7 +12,8 @@ import talk
 
 from chatsecure.gui import files, keys, looks, spoken, wheel
 from chatsecure.gui.history import History
-from chatsecure.gui.rows import Look, Rows
+from chatsecure.gui.row import Look
+from chatsecure.gui.rows import Rows
 from chatsecure.gui.theme import Theme
 
 

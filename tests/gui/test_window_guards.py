@@ -14,7 +14,8 @@ from chatsecure.client import contacts, emoji
 from chatsecure.gui.drop import dropped_paths
 from chatsecure.gui.fields import guard, guard_entry, plain_text
 from chatsecure.gui.files import from_uris
-from chatsecure.gui.rows import Look, Rows
+from chatsecure.gui.row import Look
+from chatsecure.gui.rows import Rows
 from chatsecure.gui.switcher import rank
 from chatsecure.gui.theme import Theme
 

@@ -4,26 +4,22 @@ Shows lines and tells what the person asks for; fetches nothing itself. Older an
 asked for as the ends come near, so that a conversation of any length costs the same.
 """
 
-import contextlib
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 from typing import Any
 
-from chatsecure.client import markup
 from chatsecure.client.display import harmless_name
 from chatsecure.client.history import HistoryLine
 from chatsecure.words import _, several
 
-from . import spoken
-from .card import buttons_of
-from .entries import Entry, clock, reach
+from .entries import Entry
 from .glyphs import fit_for_tk
-from .hover import Actions, Hint, hint
 from .mirror import mirror, turn
 from .pages import Pages
 from .paint import Painter
 from .theme import Theme
+from .touch import Touch
 
 Told = Callable[[str, Any], None]
 
@@ -58,16 +54,16 @@ class History(ttk.Frame):
         self._stick = False
         self._below = self._seen = self._width = 0
         self._waiting: dict[str, str] = {}
-        self._hovered_in = ("", 0)
         self._build()
         self._pages = Pages(self._text, Painter(self._text, theme))
         self._painter = self._pages.painter
         self._painter.look_up = lambda id_: self._pages.line(id_) or self.look_up(id_)
-        self._actions = Actions(self._text, theme, self._act)
-        self._hint = Hint(self._text, theme)
+        self._touch = Touch(self._text, theme, self._pages, self._act)
         self._forget = theme.on_change(self._restyle)
         self._restyle()
-        self._listen()
+        self._text.bind("<Configure>", self._resized)
+        self._text.bind("<End>", self._bottom)
+        self.bind("<Destroy>", self._gone)
 
     def _build(self) -> None:
         px = self._theme.px
@@ -91,29 +87,6 @@ class History(ttk.Frame):
         self.columnconfigure(1, weight=1)
         self.rowconfigure(1, weight=1)
         mirror(self)
-
-    def _listen(self) -> None:
-        text = self._text
-        acts: dict[str, Callable[[tk.Event[tk.Text]], Any]] = {
-            "<Motion>": self._pointed, "<Leave>": self._left, "<ButtonRelease-1>": self._clicked,
-            "<<ContextMenu>>": self._menu,
-            "<Configure>": self._resized, "<<Copy>>": self._copy, "<Escape>": self._unselect,
-            "<Return>": self._enter, "<Up>": lambda _e: self._step(-1),
-            "<Down>": lambda _e: self._step(1), "<Home>": lambda _e: self._top(),
-            "<End>": lambda _e: self._bottom(), "<Menu>": lambda _e: self._key("menu"),
-            "<Shift-F10>": lambda _e: self._key("menu"), "<App>": lambda _e: self._key("menu"),
-            "<Tab>": lambda _e: self._next(text.tk_focusNext()),
-            "<Shift-Tab>": lambda _e: self._next(text.tk_focusPrev()),
-            "<<PrevWindow>>": lambda _e: self._next(text.tk_focusPrev()),
-        }  # fmt: skip
-        for sequence, act in acts.items():
-            # Each system has its own keys and knows no other.
-            with contextlib.suppress(tk.TclError):
-                text.bind(sequence, act)
-        for key, what in (("r", "reply"), ("e", "edit"), ("d", "delete"), ("plus", "react"),
-                          ("c", "copy"), ("i", "info"), ("Delete", "delete")):  # fmt: skip
-            text.bind(f"<KeyPress-{key}>", lambda _e, what=what: self._key(what))  # type: ignore[misc]
-        self.bind("<Destroy>", self._gone)
 
     def _gone(self, event: "tk.Event[tk.Misc]") -> None:
         if event.widget is self:
@@ -139,7 +112,7 @@ class History(ttk.Frame):
             first_unread: the place of the first message not shown yet.
             at_end: these lines reach the newest one.
         """
-        self._actions.hide()
+        self._touch.hide()
         self._asked.clear()
         self._conversation, self._topic = conversation, topic
         self._painter.me, self._painter.new_at = me, first_unread
@@ -282,8 +255,8 @@ class History(ttk.Frame):
     def focus_last(self) -> None:
         """Choose the newest message and take the keys."""
         self._text.focus_set()
-        self._unselect()
-        self._step(1)
+        self._touch.unselect()
+        self._touch.step(1)
 
     def to_bottom(self) -> None:
         """Go to the newest message."""
@@ -328,16 +301,8 @@ class History(ttk.Frame):
 
     def _moved(self, first: float, last: float) -> None:
         self._bar.set(first, last)
-        if self._pages.marked["hover"] is not None and self._view() != self._hovered_in:
-            # What is under the pointer is another message now.
-            self._hover(None)
+        self._touch.scrolled()
         self._soon("look", LOOK_MS, self._look)
-
-    def _view(self) -> tuple[str, int]:
-        """What is at the top, and how much of it is cut off."""
-        top = self._text.index("@0,0")
-        box = self._text.dlineinfo(top)
-        return top, box[1] if box else 0
 
     def _soon(self, name: str, ms: int, act: Callable[[], None]) -> None:
         """Do it once, a little later, however often it is asked for until then."""
@@ -408,7 +373,7 @@ class History(ttk.Frame):
 
     def _restyle(self) -> None:
         self._painter.style()
-        self._actions.restyle()
+        self._touch.restyle()
         self._show_private()
         self._redraw(list(self._pages.entries))
 
@@ -437,48 +402,12 @@ class History(ttk.Frame):
             self._width = event.width
             self._soon("resize", RESIZE_MS, self._refit)
 
+    def _bottom(self, _event: object) -> str:
+        self.to_bottom()
+        return "break"
+
     def _refit(self) -> None:
         self._redraw([entry for entry in self._pages.entries if entry.fluid])
-
-    # The pointer.
-
-    def _pointed(self, event: "tk.Event[tk.Text]") -> None:
-        entry = self._pages.at(f"@{event.x},{event.y}")
-        if entry is not None and (entry.line.notice is not None or entry.line.n < 0):
-            entry = None
-        if entry is not self._pages.marked["hover"]:
-            self._hover(entry)
-        acting = self._pages.under(event.x, event.y)
-        self._hint.show(hint(*acting) if acting else "", event.x, event.y)
-        wanted = "hand2" if acting else "xterm" if self._on_letters(event) else "arrow"
-        if str(self._text.cget("cursor")) != wanted:
-            self._text.configure(cursor=wanted)
-
-    def _on_letters(self, event: "tk.Event[tk.Text]") -> bool:
-        box = self._text.bbox(f"@{event.x},{event.y}")
-        return box is not None and box[0] <= event.x < box[0] + box[2]
-
-    def _hover(self, entry: Entry | None) -> None:
-        self._pages.mark("hover", entry)
-        if entry is None:
-            self._hint.show("", 0, 0)
-            self._actions.hide()
-            return
-        self._hovered_in = self._view()
-        box = self._text.dlineinfo(f"{entry.tags[0]}.first")
-        self._actions.show(entry.line, max(box[1] if box else 0, 0))
-
-    def _left(self, event: "tk.Event[tk.Text]") -> None:
-        under = self.winfo_containing(event.x_root, event.y_root)
-        if under is None or not str(under).startswith(str(self._text)):
-            self._hover(None)
-
-    def _clicked(self, event: "tk.Event[tk.Text]") -> None:
-        if self._text.tag_ranges("sel"):
-            return
-        found = self._pages.under(event.x, event.y)
-        if found is not None:
-            self._act(*found)
 
     def _act(self, what: str, value: Any) -> None:
         if what == "fold":
@@ -486,64 +415,3 @@ class History(ttk.Frame):
             self._redraw([value])
         elif what != "jump-to" or not self.jump_to(value):
             self._on(what, value)
-
-    def _menu(self, event: "tk.Event[tk.Text]") -> str:
-        entry = self._pages.at(f"@{event.x},{event.y}")
-        if entry is not None and entry.line.notice is None and entry.line.n >= 0:
-            self._on("menu", entry.line)
-        return "break"
-
-    # The keys.
-
-    def _key(self, what: str) -> str:
-        line = self.selected()
-        if line is not None:
-            self._on(what, line)
-        return "break"
-
-    def _top(self) -> str:
-        self._text.yview("1.0")
-        return "break"
-
-    def _bottom(self) -> str:
-        self.to_bottom()
-        return "break"
-
-    def _next(self, widget: tk.Misc | None) -> str:
-        """Give the keys on: a text would keep them for itself."""
-        if widget is not None:
-            widget.focus_set()
-        return "break"
-
-    def _step(self, way: int) -> str:
-        some = [one for one in self._pages.entries if one.line.n >= 0 and one.line.notice is None]
-        chosen = self._pages.marked["selected"]
-        where = some.index(chosen) + way if chosen in some else len(some) - 1
-        if 0 <= where < len(some):
-            entry = some[where]
-            self._pages.mark("selected", entry)
-            self._text.see(f"{entry.tag}.last-1c")
-            self._text.see(f"{entry.tag}.first")
-            line = entry.line
-            told = f"{harmless_name(line.sender)}, {clock(line.at)}: {markup.plain(line.text)}"
-            spoken.value(self._text, f"{told}, {reach(line)[1]}" if line.mine else told)
-        return "break"
-
-    def _unselect(self, _event: object = None) -> None:
-        self._pages.mark("selected", None)
-        self._text.tag_remove("sel", "1.0", "end")
-
-    def _enter(self, _event: object) -> str:
-        line = self.selected()
-        if line is not None:
-            does = buttons_of(line) if line.file else []
-            self._on(does[0][0] if does else "reply", line)
-        return "break"
-
-    def _copy(self, _event: object) -> str:
-        words = self.selected_text()
-        if words:
-            self.clipboard_clear()
-            self.clipboard_append(words)
-            return "break"
-        return self._key("copy")

@@ -10,7 +10,8 @@ from chatsecure.client.lines import MemberLine
 from . import shown
 from .marks import avatar, icon_button
 from .mirror import turn
-from .rows import Look, Rows
+from .row import Look
+from .rows import Rows
 from .theme import Theme
 from .wording import _, logical, seen, several
 

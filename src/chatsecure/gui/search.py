@@ -13,7 +13,8 @@ from . import shown
 from .dialogs import Dialog
 from .fields import guard_entry
 from .marks import avatar
-from .rows import Look, Rows
+from .row import Look
+from .rows import Rows
 from .sidebar import when
 from .wording import _, several
 

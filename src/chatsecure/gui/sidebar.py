@@ -13,7 +13,8 @@ from .entries import MONTHS, WEEKDAYS
 from .fields import guard_entry
 from .marks import avatar, icon_button
 from .mirror import anchored
-from .rows import Look, Rows
+from .row import Look
+from .rows import Rows
 from .theme import Theme
 from .wording import _, logical
 
