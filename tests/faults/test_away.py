@@ -12,7 +12,7 @@ from system.conftest import Person, Server
 Three = tuple[Person, Person, Person]
 EPOCHS, EACH = 200, 49
 SOON_S = 120.0
-"""Some 25 seconds are usual; a machine that is busy with other things takes longer."""
+"""Some 6 seconds are usual; a machine that is busy with other things may take many times that."""
 
 
 @pytest.mark.slow

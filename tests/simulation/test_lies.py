@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from chatsecure.client import contacts, conversations
+from chatsecure.client import about, contacts, conversations
 from chatsecure.client.events import ReceiptEvent, from_json
 from chatsecure.names import fold_name
 from chatsecure.wire import messages as m
@@ -96,6 +96,26 @@ def test_a_confirmed_message_that_the_log_does_not_reach_is_told_at_log_in_and_s
     (told,) = stage.gaps("ann")
     assert "confirmed a message of ours and its log ends before it" in told
     assert stage.shown("cat") == ["message 1 by ann"]
+
+
+def test_a_reaction_that_is_confirmed_and_thrown_away_is_told_and_sent_again_too(
+    stage: Stage,
+) -> None:
+    stage.says("bob")
+    ann, cat = stage.world.clients["ann"], stage.world.clients["cat"]
+    id_ = ann.db.value("SELECT id FROM messages WHERE text LIKE 'message 1%'").hex()
+    cursor = conversations.named(ann.db, "#den").cursor or 0
+    at = stage.world.wall
+    thrown_away(
+        stage, "ann", lambda append: m.Appended(append.log_id, append.append_id, cursor + 1, at)
+    )
+    ann.enter(lambda: about.react(ann.core, id_, "+1"), user=True)
+    stage.rest()
+    assert cat.db.value("SELECT count(*) FROM events WHERE body LIKE '%\"reaction\"%'") == 0
+    stage.says("bob")
+    stage.rest()
+    assert any("confirmed a message of ours" in told for told in stage.gaps("ann"))
+    assert cat.db.value("SELECT count(*) FROM events WHERE body LIKE '%\"reaction\"%'") == 1
 
 
 @pytest.mark.parametrize("place", [0, -1])

@@ -137,7 +137,7 @@ def add(
     db.run("DELETE FROM receipts WHERE log_id = ?", log_id)
     db.run("DELETE FROM chain WHERE log_id = ?", log_id)
     # What waits is encrypted for the group that is now; what was stored is behind us in the log.
-    db.run("DELETE FROM outbox WHERE log_id = ? AND sent = 1", log_id)
+    db.run("DELETE FROM outbox WHERE log_id = ? AND sent <> 0", log_id)
     db.run("UPDATE outbox SET payload = NULL, epoch = NULL WHERE log_id = ?", log_id)
     db.run(
         "INSERT INTO conversations(log_id, kind, name, folded, state, epoch, joined_at)"

@@ -276,7 +276,7 @@ class Outbox:
 
     def _stored(self, request: m.Append, reply: m.Appended) -> None:
         with self._db.transaction():
-            self._db.run("UPDATE outbox SET sent = 1 WHERE id = ?", request.append_id)
+            self._db.run("UPDATE outbox SET sent = ? WHERE id = ?", reply.seq, request.append_id)
             row = conversations.get(self._db, request.log_id)
             if row is None:
                 return

@@ -1,8 +1,9 @@
 """What the server confirmed of ours and does not have: told, and sent again under the same id.
 
-A confirmation names the place of a message in its log. It stays in the outbox until we read it
-there ourselves: another entry in that place, a log that ends before it, or a place that we have
-read already show that the confirmation was false, by a lie or since the server was set back.
+A confirmation names the place of a message in its log (`outbox.sent`; 0: there was none yet). The
+message stays in the outbox until we read it there ourselves: another entry in that place, a log
+that ends before it, or a place that we have read already show that the confirmation was false, by a
+lie or since the server was set back.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 def look_at(core: Core, row: Conversation, entry: m.Entry) -> None:
     """Does an entry stand where the server said that a message of ours does? In a transaction."""
     found = core.db.rows(
-        "SELECT o.id FROM outbox o JOIN messages m ON m.log_id = o.log_id AND m.id = o.id"
-        " WHERE o.log_id = ? AND o.sent = 1 AND m.seq = ? AND o.id <> ?",
+        "SELECT id FROM outbox WHERE log_id = ? AND sent = ? AND id <> ?",
         row.log_id, entry.seq, entry.append_id,
     )  # fmt: skip
     for (id_,) in found:
@@ -39,9 +39,7 @@ def confirmed(db: Database) -> dict[bytes, int]:
     return {
         bytes(log_id): int(seq)
         for log_id, seq in db.rows(
-            "SELECT o.log_id, max(m.seq) FROM outbox o JOIN messages m"
-            " ON m.log_id = o.log_id AND m.id = o.id"
-            " WHERE o.sent = 1 AND m.seq IS NOT NULL GROUP BY o.log_id"
+            "SELECT log_id, max(sent) FROM outbox WHERE sent <> 0 GROUP BY log_id"
         )
     }
 
@@ -64,8 +62,7 @@ def look_at_ends(core: Core, logs: Sequence[m.LogState], before: Mapping[bytes, 
 
 def _end(core: Core, row: Conversation, head: int, last: int) -> None:
     found = core.db.rows(
-        "SELECT o.id FROM outbox o JOIN messages m ON m.log_id = o.log_id AND m.id = o.id"
-        " WHERE o.log_id = ? AND o.sent = 1 AND m.seq > ? AND m.seq <= ? ORDER BY o.n",
+        "SELECT id FROM outbox WHERE log_id = ? AND sent > ? AND sent <= ? ORDER BY n",
         row.log_id, head, last,
     )  # fmt: skip
     if found:
@@ -78,29 +75,26 @@ def is_broken(core: Core, row: Conversation, id_: bytes, seq: int) -> bool:
     """A message is confirmed in a place that we are past. That may be one from before we came in
     anew; but not one that we have read, where something else stands. In a transaction."""
     first = core.db.value("SELECT min(seq) FROM chain WHERE log_id = ?", row.log_id)
-    waits = core.db.row(
-        "SELECT 1 FROM outbox o JOIN messages m ON m.log_id = o.log_id AND m.id = o.id"
-        " WHERE o.id = ?",
-        id_,
-    )
+    waits = core.db.row("SELECT 1 FROM outbox WHERE id = ?", id_)
     if not waits or first is None or seq <= first:
         return False
     core.db.run("DELETE FROM outbox WHERE id = ?", id_)
-    core.db.run(
+    shown = core.db.run(
         "UPDATE messages SET seq = NULL, state = 'failed' WHERE log_id = ? AND id = ?",
         row.log_id, id_,
     )  # fmt: skip
     reason = f"in a place where it showed us another entry ({seq})"
     _tell(core, row, reason, "it may have reached nobody")
-    core.emit(
-        StateEvent(
-            at=stamp(core.now()),
-            conversation=row.name,
-            of=message_id(id_),
-            state="failed",
-            reason=f"the server confirmed it {reason}",
+    if shown:
+        core.emit(
+            StateEvent(
+                at=stamp(core.now()),
+                conversation=row.name,
+                of=message_id(id_),
+                state="failed",
+                reason=f"the server confirmed it {reason}",
+            )
         )
-    )
     return True
 
 
