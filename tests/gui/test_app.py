@@ -65,6 +65,30 @@ def test_what_is_private_looks_unlike_what_is_public(three: Desk) -> None:
     assert "Private: Enter sends to bob only" in private
 
 
+def test_who_is_alone_is_told_how_to_invite_somebody(table: Desk) -> None:
+    table.meet("mara")
+    mara = table.open("mara")
+    assert "invitation" in mara.view.banners.text("alone")
+    banner = mara.view.banners._frames["alone"]
+    invite = next(child for child in banner.winfo_children() if "nvite" in _label(child))
+    invite.invoke()
+
+    def link() -> str:
+        return next((text for text in all_text(mara.app.root) if "chatsecure://" in text), "")
+
+    table.until(link, "there is an invitation to send")
+    import asyncio
+
+    from chatsecure.client.joining import join
+
+    asyncio.run(join(table.profile("bob"), link().strip(), "bob", timeout=30)).close()
+    table.until(lambda: not mara.view.banners.text("alone"), "nobody is alone any more")
+
+
+def _label(widget: tk.Misc) -> str:
+    return str(widget.cget("text")) if "text" in widget.keys() else ""  # noqa: SIM118
+
+
 def test_a_mistyped_command_is_not_sent_and_the_nearest_is_named(three: Desk) -> None:
     alice = three.open("alice")
     alice.say("/mgs bob the secret")

@@ -104,9 +104,7 @@ def test_the_parts_of_the_window_change_places(
         drawn = next(name for name, mark in entry.images.items() if "مرحبا" in mark.text)
         x, _y, wide, _high = text.bbox(text.index(drawn))
         assert x + wide > text.winfo_width() * 0.8
-        window.acts.wish("settings")
-        table.settle(20)
-        picture("window-mirrored")
+        picture("mirrored")
 
 
 def test_a_messages_end_stands_left_of_a_line_from_right_to_left(root: tk.Tk) -> None:

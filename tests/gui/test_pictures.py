@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from desk import Desk, Face, desk
 
+from chatsecure import words
+
 WIDE, HIGH = 1060, 700
 MOST_BYTES = 200_000
 
@@ -88,6 +90,35 @@ def test_a_lively_room_light_and_dark(table: Desk, picture: Callable, tmp_path: 
     alice.go("@bob")
     table.settle(40)
     save(picture("window-private"), "private")
+
+
+def test_a_room_in_a_language_from_right_to_left(
+    table: Desk, picture: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHATSECURE_LANG", "ar")
+    words.choose("")
+    try:
+        table.meet("mara", "alice", "bob")
+        alice = table.open("alice", f"{WIDE}x{HIGH}+0+0")
+        bob = table.open("bob", "600x500+2000+0")
+        bob.say("صباح الخير! هل المختبر مفتوح اليوم؟")
+        table.until(lambda: len(alice.lines()) == 1, "alice has it")
+        alice.say("نعم، من التاسعة حتى الثالثة. **لا تنس** البطاقة 🪪")
+        table.until(lambda: len(bob.lines()) == 2, "bob has it")
+        last = bob.ask(lambda: bob.app.session.client.history("#lobby", 1))[0]
+        bob.ask(lambda: bob.app.session.client.react(last.id, "👍"))
+        bob.say("Thank you, see you there: room 2.17")
+        table.until(lambda: len(alice.lines()) == 3, "alice has it")
+        alice.view.history.find("التاسعة")
+        alice.window.notifier.close()
+        alice.focus()
+        table.settle(60)
+        alice.window.notifier.close()
+        table.settle(10)
+        save(picture("window-mirrored"), "mirrored")
+    finally:
+        monkeypatch.delenv("CHATSECURE_LANG")
+        words.choose("")
 
 
 def test_the_first_start(table: Desk, picture: Callable) -> None:

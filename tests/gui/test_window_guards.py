@@ -241,3 +241,40 @@ def test_a_window_too_high_for_the_screen_keeps_its_buttons_in_view(root: tk.Tk)
     assert button.winfo_rooty() + button.winfo_height() <= root.winfo_screenheight()
     assert button.winfo_viewable()
     dialog.destroy()
+
+
+def test_control_a_chooses_all_of_a_field(root: tk.Tk) -> None:
+    from tkinter import ttk
+
+    from chatsecure.gui.fields import guard_entry
+
+    entry = ttk.Entry(root)
+    guard_entry(entry)
+    entry.pack()
+    entry.insert(0, "some words")
+    entry.focus_force()
+    root.update()
+    entry.event_generate("<Control-a>")
+    assert entry.selection_get() == "some words"
+
+
+def test_a_banner_that_was_put_away_stays_away_until_it_is_over(root: tk.Tk) -> None:
+    from tkinter import ttk
+
+    from chatsecure.gui.banners import Banner, Banners
+    from chatsecure.gui.theme import Theme
+
+    banners = Banners(root, Theme(root))
+    banners.pack(fill="x")
+    told = Banner("Nobody is here", "soft", closable=True)
+    banners.show("alone", told)
+    button = next(
+        child for child in banners._frames["alone"].winfo_children()
+        if isinstance(child, ttk.Button)
+    )  # fmt: skip
+    button.invoke()
+    banners.show("alone", told)
+    assert banners.names() == []
+    banners.close("alone")
+    banners.show("alone", told)
+    assert banners.names() == ["alone"]

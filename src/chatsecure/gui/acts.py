@@ -60,6 +60,7 @@ class Acts:
             "menu": partial(menus.message, window),
             "user": self.user,
             "user-menu": partial(menus.member, window),
+            "invite": lambda _value: menus.invite(window, window.view.room),
             "add": lambda _value: menus.add_people(window),
             "new": partial(menus.new, window),
             "me": partial(menus.me, window),

@@ -33,17 +33,28 @@ class Banners(tk.Frame):
         self._theme = theme
         self._shown: dict[str, Banner] = {}
         self._frames: dict[str, tk.Frame] = {}
+        self._put_away: dict[str, str] = {}
+        """The texts of those the person has put away."""
         self._forget = theme.on_change(self._restyle)
         self.bind("<Destroy>", self._destroyed)
 
     def show(self, name: str, banner: Banner) -> None:
-        """Show a banner, in place of an older one of this name."""
-        if self._shown.get(name) != banner:
+        """Show a banner, in place of an older one of this name; not one that was put away."""
+        if self._shown.get(name) != banner and self._put_away.get(name) != banner.text:
             self._shown[name] = banner
             self._draw(name)
 
     def close(self, name: str) -> None:
-        """Take a banner away."""
+        """Take a banner away: what it tells of is over."""
+        self._put_away.pop(name, None)
+        self._remove(name)
+
+    def _put(self, name: str) -> None:
+        """The person has read it."""
+        self._put_away[name] = self._shown[name].text
+        self._remove(name)
+
+    def _remove(self, name: str) -> None:
         self._shown.pop(name, None)
         frame = self._frames.pop(name, None)
         if frame is not None:
@@ -73,7 +84,7 @@ class Banners(tk.Frame):
         )  # fmt: skip
         if banner.closable:
             button = ttk.Button(
-                frame, text=_("Close"), style="Tool.TButton", command=lambda: self.close(name)
+                frame, text=_("Close"), style="Tool.TButton", command=lambda: self._put(name)
             )
             button.pack(side="right", padx=(theme.px(6), 0))
         for text, command in reversed(banner.actions):

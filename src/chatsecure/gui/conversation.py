@@ -136,6 +136,22 @@ class ConversationView(ttk.Frame):
             words = logical(several("{n} person", "{n} people", len(room.people) - 1))
             words = _("Enter sends to {room}: {people} can read it").format(room=who, people=words)
         self.composer.address(words, writable=room.state in ("active", "joining"))
+        self._alone(room)
+
+    def _alone(self, room: RoomLine) -> None:
+        """Where nobody else is yet, say what comes next."""
+        if room.kind == "private" or room.state != "active" or len(room.people) > 1:
+            self.banners.close("alone")
+            return
+        self.banners.show(
+            "alone",
+            Banner(
+                _("Nobody else is here yet: send somebody an invitation."),
+                "soft",
+                ((_("Invite somebody…"), lambda: self._on("invite", None)),),
+                closable=True,
+            ),
+        )
 
     def _identity(self, changed: str) -> None:
         if not changed:

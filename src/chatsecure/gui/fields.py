@@ -100,6 +100,14 @@ def guard_entry(entry: tk.Entry) -> None:
         return entry.tk.call(original, "insert", place, _letters(words))
 
     _redirect(entry, insert)
+    # On X11 Tk goes to the beginning of the line, as few people expect.
+    entry.bind("<Control-a>", lambda _event: _select_all(entry))
+
+
+def _select_all(entry: tk.Entry) -> str:
+    entry.selection_range(0, "end")
+    entry.icursor("end")
+    return "break"
 
 
 def fit_lines(text: str) -> str:

@@ -276,7 +276,7 @@ def _text_piece(text: str, file: str | None, ink: Ink, size: int, *, backwards: 
     width, tile, left, top = _word(text, file, ink.color, size, backwards)
 
     def put(image: Image.Image, draw: ImageDraw.ImageDraw, x: float, baseline: int) -> None:
-        if ink.ground:
+        if ink.ground and not text.isspace():
             draw.rectangle((round(x), 0, round(x + width), image.height), ink.ground)
         if tile is not None:
             at = (round(x) + left, baseline + top)
