@@ -1,6 +1,7 @@
 """A file gets through whatever is killed, and little of it goes twice.
 
-`CHATSECURE_KILL_MIB` and `CHATSECURE_KILLS` make it as long as one likes (1024 and 20, say).
+With CHATSECURE_FAULTS=long it is 1 GiB and 20 kills on each engine; `CHATSECURE_KILL_MIB` and
+`CHATSECURE_KILLS` make it as long as one likes.
 """
 
 import contextlib
@@ -22,8 +23,9 @@ from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
 
 from .conftest import Person, Server, World, command, environment, start_server
 
-MIB = int(os.environ.get("CHATSECURE_KILL_MIB", "192"))
-KILLS = int(os.environ.get("CHATSECURE_KILLS", "6"))
+LONG = os.environ.get("CHATSECURE_FAULTS") == "long"
+MIB = int(os.environ.get("CHATSECURE_KILL_MIB", "1024" if LONG else "192"))
+KILLS = int(os.environ.get("CHATSECURE_KILLS", "20" if LONG else "6"))
 PATIENCE_S = 60 + MIB + 10 * KILLS
 
 

@@ -81,3 +81,15 @@ def reason_of(error: Exception) -> str:
             return "the disk is full"
         return f"the file cannot be written: {error.strerror}"
     return str(error)
+
+
+def told_of(error: Exception, folder: Path | None = None) -> str:
+    """Why a transfer failed, for the others: nothing of where files lie here.
+
+    Args:
+        folder: what is left out of paths.
+    """
+    if isinstance(error, NoRoom):
+        return "there is not enough room for it"
+    reason = reason_of(error)
+    return reason if folder is None else reason.replace(f"{folder}{os.sep}", "")

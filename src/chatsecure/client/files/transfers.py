@@ -27,10 +27,10 @@ from chatsecure.client.flows import pause
 from chatsecure.client.outbox import LATER
 from chatsecure.crypto.credentials import MemberIdentity
 from chatsecure.names import fold_name
-from chatsecure.wire.errors import ChatSecureError, ErrorCode, Refused, Unreachable
+from chatsecure.wire.errors import ChatSecureError, ErrorCode, NotInTime, Refused, Unreachable
 
 from . import receiving, sending
-from .disk import NoRoom, check_room, free_names, reason_of, rename_new
+from .disk import NoRoom, check_room, free_names, reason_of, rename_new, told_of
 from .folders import rename_folder, unpack
 from .lines import Lines
 from .receiving import is_whole
@@ -47,6 +47,7 @@ UPLOADS_AT_ONCE = 4
 SMALL_AT_ONCE = 32
 SMALL_BYTES = 1024 * 1024
 NEIGHBOUR_MS = 250
+GONE = "the server does not have this file any more; its sender may send it again"
 RETRY_MS, RETRY_MOST_MS = 30_000, 3_600_000
 
 
@@ -164,7 +165,8 @@ class Files(Wishes):
             if not self._db.row("SELECT 1 FROM messages WHERE log_id = ? AND id = ?", *key):
                 return
             self.tell(key, state="failed", reason=reason_of(error))
-            self._note(key, FileFate.FAILED, reason_of(error))
+            source = self._db.value("SELECT source FROM files WHERE log_id = ? AND id = ?", *key)
+            self._note(key, FileFate.FAILED, told_of(error, Path(source).parent))
         self.core.defer(self.core.pump)
 
     # --- receiving -------------------------------------------------------------------------------
@@ -263,6 +265,8 @@ class Files(Wishes):
         if found is None or found[1] not in ("offered", "receiving", "failed", "sending"):
             return
         incoming, _, tries = found
+        if isinstance(error, NotInTime):
+            return  # It was stopped by somebody's word, which says what becomes of it.
         retry = None
         if _helps_later(error):
             retry = self.core.now() + min(RETRY_MS << min(tries, 10), RETRY_MOST_MS)
@@ -273,10 +277,13 @@ class Files(Wishes):
             )  # fmt: skip
             if not incoming:
                 return
-            self._set(key, "failed", reason=reason_of(error))
+            reason = GONE if _is_gone(error) else reason_of(error)
+            self._set(key, "failed", reason=reason)
             if not tries:
-                self.tell(key, state="failed", reason=reason_of(error))
-                self._note(key, FileFate.FAILED, reason_of(error))
+                self.tell(key, state="failed", reason=reason)
+                self._note(key, FileFate.FAILED, told_of(error) if reason != GONE else GONE)
+        if reason == GONE:
+            self._forget_part(key)
         self.core.defer(self.core.pump)
 
     def next_retry(self) -> int | None:
@@ -365,6 +372,11 @@ def _unpack(archive: Path, into: Path) -> None:
     check_room(archive.parent, archive.stat().st_size)
     shutil.rmtree(into, ignore_errors=True)
     unpack(archive, into)
+
+
+def _is_gone(error: Exception) -> bool:
+    """Whether the server has no such file (any more)."""
+    return isinstance(error, Refused) and error.code is ErrorCode.NOT_FOUND
 
 
 def _helps_later(error: Exception) -> bool:

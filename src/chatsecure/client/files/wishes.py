@@ -113,8 +113,7 @@ class Wishes(FileRows):
                 self._db.run("UPDATE files SET retry_at = NULL WHERE log_id = ? AND id = ?", *key)
                 if state not in ("declined", "cancelled"):
                     self.tell(key, state=gone, reason=reason)
-                self.core.defer(self._stop_unwanted)
-                self.core.defer(lambda: self._forget_part(key))
+                self.core.defer(lambda: self._stop(key))
             return None
         if not mine or incoming:
             return None
@@ -162,10 +161,16 @@ class Wishes(FileRows):
 
     def _stop_unwanted(self) -> None:
         """Give up what the person, or the other side, does not want any more."""
-        for key, operation in list(self._running.items()):
+        for key in list(self._running):
             if self._state(key) in ("declined", "cancelled"):
-                operation.cancel()
-                self._forget_part(key)
+                self._stop(key)
+
+    def _stop(self, key: Key) -> None:
+        """Give a file up, and what there is of it."""
+        operation = self._running.get(key)
+        if operation is not None:
+            operation.cancel()
+        self._forget_part(key)
 
     def _drop_blob(self, key: Key, manifest: bytes) -> None:
         content = decode_content(manifest)
