@@ -8,6 +8,7 @@ to disk, and is written down encrypted; magic-wormhole goes straight from one to
 """
 
 import argparse
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -23,6 +24,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from chatsecure.client.client import Client
+from chatsecure.client.profile.folder import open_profile
 
 ROOT = Path(__file__).parents[1]
 VENV = Path(os.environ.get("BENCH_VENV", tempfile.gettempdir() + "/chatsecure-bench-venv"))
@@ -186,6 +190,36 @@ class Ours:
         end(sender)
         return took, cpu, watch.peak | sending.peak, path
 
+    def talk(self, path: Path) -> tuple[list[float], list[float]]:
+        """How long a message takes to the server's disk, with nothing else and while the same
+        client sends a file."""
+        return asyncio.run(self._talk(path))
+
+    async def _talk(self, path: Path) -> tuple[list[float], list[float]]:
+        os.environ["CHATSECURE_KEYRING"] = "off"
+        profile = open_profile(self._folder / "alice")
+
+        async def one(client: Client) -> float:
+            await asyncio.sleep(0.02)
+            begin = time.monotonic()
+            await client.wait(await client.send("@bob", "meanwhile"), "stored", 60)
+            return (time.monotonic() - begin) * 1000
+
+        try:
+            async with Client(profile) as client:
+                await client.ready(60)
+                alone = [await one(client) for _ in range(50)]
+                arrived = asyncio.create_task(asyncio.to_thread(self._received, 1))
+                sending = asyncio.create_task(client.send_file("@bob", path))
+                beside = []
+                while not arrived.done():
+                    beside.append(await one(client))
+                await sending
+                (await arrived).unlink()
+        finally:
+            profile.close()
+        return alone, beside
+
     def close(self) -> None:
         """End everything."""
         end(self._reader)
@@ -299,9 +333,10 @@ def measure(makers: list[Callable[[Path], Ours | Wormhole]], sizes: list[int], c
                 path = make_file(folder / f"file-{size}", size)
                 what = f"{size // MB} MB"
                 results += [one(party, what, size, path) for party in parties]
+                show_delays(parties, path)
                 path.unlink()
-            small = make_folder(folder / "small", count, 10_000)
-            for party in parties:
+            small = make_folder(folder / "small", count, 10_000) if count else folder
+            for party in parties if count else ():
                 results.append(one(party, f"{count:,} x 10 KB, a folder", count * 10_000, small))
                 if isinstance(party, Ours):
                     each = sorted(small.iterdir())
@@ -311,6 +346,19 @@ def measure(makers: list[Callable[[Path], Ours | Wormhole]], sizes: list[int], c
             for party in parties:
                 party.close()
     show(results)
+
+
+def show_delays(parties: list[Ours | Wormhole], path: Path) -> None:
+    """What messages wait while a file goes."""
+    for party in parties:
+        if isinstance(party, Ours):
+            for what, times in zip(("alone", "beside a file"), party.talk(path), strict=True):
+                times.sort()
+                print(
+                    f"{'':16}a message {what:18}{len(times):5} x   p50 {times[len(times) // 2]:.1f}"
+                    f"   p95 {times[len(times) * 95 // 100]:.1f}   max {times[-1]:.1f} ms",
+                    flush=True,
+                )
 
 
 def one(party: Ours | Wormhole, what: str, size: int, *paths: Path) -> Result:
@@ -353,6 +401,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="30 MB and 300 MB, 100 small files")
     parser.add_argument("--only", choices=["ours", "wormhole"])
     parser.add_argument("--mb", type=int, action="append", help="these sizes instead")
+    parser.add_argument("--small", type=int, metavar="COUNT", help="so many small files; 0: none")
     args = parser.parse_args()
     makers: list[Callable[[Path], Ours | Wormhole]] = []
     if args.only != "wormhole":
@@ -362,7 +411,8 @@ def main() -> None:
     sizes = args.mb or ([30, 300] if args.quick else [300, 3000])
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
-    measure(makers, [size * MB for size in sizes], 100 if args.quick else 1000)
+    count = (100 if args.quick else 1000) if args.small is None else args.small
+    measure(makers, [size * MB for size in sizes], count)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from chatsecure.client.core import Core
 
 PROGRESS_MS = 100
+UNHASHED = bytes(32)
+"""In the manifest of a file of ours whose hash is not known yet; it is not posted so."""
 
 Key = tuple[bytes, bytes]
 """Log and message: what a file is known by."""
@@ -116,7 +118,7 @@ class FileRows:
                 seq=found[2],
                 name=safe_filename(manifest.name),
                 size=manifest.size,
-                sha256=manifest.sha256.hex(),
+                sha256="" if manifest.sha256 == UNHASHED else manifest.sha256.hex(),
                 held=bool(found[4]),
                 held_because=HELD.get(found[4]),
                 mine=not found[3],

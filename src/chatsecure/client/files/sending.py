@@ -1,8 +1,9 @@
-"""Sending a file: look at it, hash it, announce it, tell the others, upload it segment by segment.
+"""Sending a file: look at it, announce it, hash it, tell the others, upload it segment by segment.
 
-The manifest is posted as soon as the server has agreed to take the blob, so that readers fetch
-while we still upload. What has been done is in the table `files`: an upload that broke off, in
-whatever process of the profile, goes on at the last segment that the server has on disk.
+The manifest, which holds the hash, is posted as soon as that is known and the server has agreed to
+take the blob, so that readers fetch while we still upload. What has been done is in the table
+`files`: an upload that broke off, in whatever process of the profile, goes on at the last segment
+that the server has on disk.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chatsecure.client import conversations
 from chatsecure.client.content import FileManifest, decode_content, encode_content
 from chatsecure.client.display import safe_filename
-from chatsecure.client.flow import Flow
+from chatsecure.client.flow import Flow, Until
 from chatsecure.client.inbound import FILE
 from chatsecure.client.thumbnails import make_thumbnail
 from chatsecure.crypto import filecipher
@@ -38,6 +41,7 @@ from .disk import FileProblem
 from .folders import Tree, scan
 from .line import FileLine
 from .meter import Meter
+from .rows import UNHASHED
 
 if TYPE_CHECKING:
     from chatsecure.client.core import Core
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
     from .transfers import Files
 
 HASH_BYTES = 256 * 1024
+HASHED_FIRST_BYTES = 2 * SEGMENT_BYTES
+"""Larger files are hashed while their first segments are on the way."""
 
 Progress = Callable[[int, int], None]
 
@@ -117,8 +123,10 @@ def look_at(path: Path) -> Source:
 
 
 def begin(core: Core, log_id: bytes, id_: bytes, source: Source) -> Flow[None]:
-    """Hash a file and write down that it is to be sent under this message id."""
-    digest = yield core.work(lambda: _hash(source))
+    """Write down that a file is to be sent under this message id; a small one is hashed first."""
+    digest = UNHASHED
+    if source.size <= HASHED_FIRST_BYTES:
+        digest = yield core.work(lambda: _hash(source))
     thumbnail = b""
     if source.tree is None:
         thumbnail = yield core.work(lambda: make_thumbnail(source.path))
@@ -169,6 +177,7 @@ def _hash(source: Source) -> bytes:
         while left > 0 and (count := fill(buffer[: min(left, HASH_BYTES)])):
             digest.update(buffer[:count])
             left -= count
+    source.check()
     return digest.digest()
 
 
@@ -186,26 +195,79 @@ def bring(files: Files, key: tuple[bytes, bytes], progress: Progress) -> Flow[No
     manifest = decode_content(bytes(found[0]))
     assert isinstance(manifest, FileManifest)
     source = yield core.work(lambda: _again(Path(found[1]), found[2]))
-    layout = Layout.of(manifest.size)
-    announce = m.BlobCreate(
-        manifest.blob_id, log_id, layout.blob_bytes, layout.segment_cipher_bytes
-    )
-    fruitless, before = 0, -1
-    while True:
-        state = yield core.ask(announce)
-        if not isinstance(state, m.BlobState):
-            raise ProtocolError("the server answered an upload with something else")
-        _post(core, log_id, id_, manifest)
-        progress(min(state.segments * SEGMENT_BYTES, manifest.size), manifest.size)
-        if state.complete:
-            return
-        fruitless, before = (0 if state.segments > before else fruitless + 1), state.segments
-        upload = _Upload(source, manifest, layout, state.segments)
-        try:
-            yield from files.lines.move(partial(upload.run, Meter(core, progress).done))
-        except (Unreachable, Refused) as error:
-            # What the server had not completed is gone; it says where to go on.
-            yield from files.lines.again(error, fruitless)
+    uploading = _Uploading(files, source, manifest, progress)
+    if manifest.sha256 != UNHASHED:
+        yield from uploading.run(log_id, lambda: _post(core, log_id, id_, manifest))
+        return
+    operation = core.scheduler.start(uploading.run(log_id, uploading.agree))
+    try:
+        whole = yield from _hashed(core, key, source, manifest)
+        yield Until(lambda: uploading.agreed or operation.done)
+        if uploading.agreed:
+            _post(core, log_id, id_, whole)
+        yield Until(lambda: operation.done)
+    finally:
+        operation.cancel()
+    if operation.error is not None:
+        raise operation.error
+
+
+def _hashed(
+    core: Core, key: tuple[bytes, bytes], source: Source, manifest: FileManifest
+) -> Flow[FileManifest]:
+    """The manifest with the hash of the whole, written down."""
+    digest = yield core.work(lambda: _hash(source))
+    whole = msgspec.structs.replace(manifest, sha256=digest)
+    with core.db.transaction():
+        core.db.run(
+            "UPDATE files SET manifest = ? WHERE log_id = ? AND id = ?",
+            encode_content(whole), *key,
+        )  # fmt: skip
+    return whole
+
+
+class _Uploading:
+    """One upload, as often as it takes."""
+
+    def __init__(
+        self, files: Files, source: Source, manifest: FileManifest, progress: Progress
+    ) -> None:
+        self._files, self._source, self._manifest = files, source, manifest
+        self._progress = progress
+        self.agreed = False
+        """The server takes it."""
+
+    def agree(self) -> None:
+        """The server has said so."""
+        self.agreed = True
+
+    def run(self, log_id: bytes, agreed: Callable[[], None]) -> Flow[None]:
+        """Announce it and send what is missing, until the server has all.
+
+        Args:
+            agreed: called whenever the server has said that it takes it.
+        """
+        core, lines, manifest = self._files.core, self._files.lines, self._manifest
+        layout = Layout.of(manifest.size)
+        announce = m.BlobCreate(
+            manifest.blob_id, log_id, layout.blob_bytes, layout.segment_cipher_bytes
+        )
+        fruitless, before = 0, -1
+        while True:
+            state = yield core.ask(announce)
+            if not isinstance(state, m.BlobState):
+                raise ProtocolError("the server answered an upload with something else")
+            agreed()
+            self._progress(min(state.segments * SEGMENT_BYTES, manifest.size), manifest.size)
+            if state.complete:
+                return
+            fruitless, before = (0 if state.segments > before else fruitless + 1), state.segments
+            upload = _Upload(self._source, manifest, layout, state.segments)
+            try:
+                yield from lines.move(partial(upload.run, Meter(core, self._progress).done))
+            except (Unreachable, Refused) as error:
+                # What the server had not completed is gone; it says where to go on.
+                yield from lines.again(error, fruitless)
 
 
 def _post(core: Core, log_id: bytes, id_: bytes, manifest: FileManifest) -> None:
