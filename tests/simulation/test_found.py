@@ -197,3 +197,17 @@ def test_leaving_ends_also_for_who_is_added_again_before_it_is_confirmed() -> No
         mood="calm",
         seed=1106066,
     )
+
+
+def test_nobody_comes_by_a_link_into_a_room_that_everybody_has_left() -> None:
+    # The last to leave stayed in the group for ever: the newcomer had not seen the statement.
+    holds(
+        (162, "dan", "leave", "#den"),
+        (1239, "cat", "invite", "#den", 1, 30_000),
+        (3637, "bob", "leave", "#den"),
+        (4428, "cat", "leave", "#den"),
+        (6768, "ann", "leave", "#den"),
+        (8000, "dan", "enter", 0),
+        people=4,
+        mood="calm",
+    )

@@ -294,10 +294,19 @@ def _append_change(
     if part.group_info is not None:
         tx.set_group_info(log.key, log.epoch, part.group_info.sealed)
         tx.set_links(log.key, part.group_info.keys, part.group_info.new_links)
+    if message.kind is m.EntryKind.LEAVE and log.kind == m.LogKind.ROOM:
+        _close_if_empty(tx, log)
     gone = tuple(id_ for id_ in removed if id_ not in added)
     published = [Published(log.log_id, entry, gone)]
     published += _invite(tx, who, part.inbox, added, now)
     return Appending(m.Appended(log.log_id, message.append_id, entry.seq, now), published)
+
+
+def _close_if_empty(tx: Tx, log: LogRow) -> None:
+    """A room that everybody has left is over: nobody is there to take the last one's leaf out of
+    the group, and whoever came in by a link would have them for a member."""
+    if not tx.roster_size(log.key):
+        tx.set_links(log.key, (), ())
 
 
 def _invite(
