@@ -8,8 +8,8 @@ import pytest
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode
 
+from .door import Door, is_error, token
 from .people import append, new_id, person
-from .test_sessions import Door, is_error, token
 from .world import World
 
 

@@ -113,7 +113,6 @@ async def _run(output: Output) -> int:
 
 async def _show_events(client: Client, chat: Chat, output: Output) -> None:
     """Show what arrives; what was shown is read."""
-    online, progress = client.online, Progress()
 
     def show(text: str) -> None:
         # Nobody may read it any more; that is seen elsewhere.
@@ -121,6 +120,15 @@ async def _show_events(client: Client, chat: Chat, output: Output) -> None:
             output.line(text)
 
     receipts = Receipts(client, show)
+    try:
+        await _show_each(client, chat, output, receipts)
+    finally:
+        # They were taken from the client, which does not give them again.
+        receipts.tell()
+
+
+async def _show_each(client: Client, chat: Chat, output: Output, receipts: Receipts) -> None:
+    online, progress = client.online, Progress()
     async for event in client.events():
         if isinstance(event, ConnectionEvent):
             if (event.state == "online") == online:
