@@ -18,6 +18,7 @@ from chatsecure.client.events import FileEvent, ReceiptEvent
 from system.conftest import PATIENCE_S, Person, Running, World, eventually, start_server
 from system.in_process import opened, until
 
+from .people import slow_line
 from .test_disk import MIB, fill, small_disk
 
 Three = tuple[Person, Person, Person]
@@ -239,18 +240,14 @@ async def test_a_file_that_changes_while_it_is_sent_is_told_to_both_and_leaves_n
     path = tmp_path / "log.txt"
     with path.open("wb") as file:
         file.truncate(120 * MIB)
-    changed = False
-
-    def once(done: int, _total: int) -> None:
-        nonlocal changed
-        if done and not changed:
-            changed = True
-            change(path)
-
     async with AsyncExitStack() as stack:
+        stack.enter_context(slow_line(world.server.port, alice.folder))
         sender, reader = await opened(stack, alice.folder), await opened(stack, bob.folder)
+        sending = asyncio.create_task(sender.send_file("@bob", path))
+        await until(lambda: reader.last_file("receiving") is not None, "it comes")
+        change(path)
         with pytest.raises(Exception, match=r"changed|there is no file|cannot be read"):
-            await sender.send_file("@bob", path, progress=once)
+            await sending
         # Whatever the reader notices first, it is what the sender says that stays.
         await until(lambda: "log.txt" in reason_of_last(reader))
         assert str(tmp_path) not in reason_of_last(reader)

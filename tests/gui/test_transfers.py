@@ -12,6 +12,8 @@ import pytest
 from desk import Desk, Face, desk
 
 from chatsecure.client.history import HistoryLine
+from faults.people import slow_line
+from faults.proxy import Proxy
 
 LARGE = 48 * 1024 * 1024
 
@@ -66,6 +68,10 @@ def press(face: Face, button: str) -> None:
     face.desk.settle(2)
 
 
+def full_speed(line: Proxy) -> None:
+    line.bytes_per_s = 0
+
+
 def send(face: Face, path: Path) -> None:
     from chatsecure.gui import files
 
@@ -73,44 +79,48 @@ def send(face: Face, path: Path) -> None:
 
 
 def test_an_upload_is_cancelled_and_sent_again_by_its_buttons(table: Desk, large: Path) -> None:
-    alice, mara = table.open("alice", "640x700+0+0"), table.open("mara", "600x700+640+0")
-    # Held back, so that nobody has it before it is stopped.
-    mara.ask(lambda: mara.app.session.client.setting("ask_first", "yes"))
-    send(alice, large)
-    table.until(lambda: state(alice) == "sending", "it is on its way")
-    press(alice, "cancel")
-    table.until(lambda: state(alice) == "cancelled", "it is stopped")
-    first = last(alice)
-    assert first is not None
-    table.until(lambda: "resume" in buttons(alice), "it can be sent again")
-    press(alice, "resume")
-    table.until(lambda: last(alice) and last(alice).id != first.id, "it is sent anew")
-    table.until(lambda: state(alice) == "sent", "the server has it")
-    table.until(lambda: state(mara) == "offered", "mara is offered it")
-    press(mara, "accept")
-    table.until(lambda: state(mara) == "received", "mara has it")
-    got = last(mara)
-    assert got is not None
-    assert got.path
-    assert Path(got.path).read_bytes() == large.read_bytes()
+    with slow_line(int(table.server.address.rpartition(":")[2]), table.profile("alice")) as line:
+        alice, mara = table.open("alice", "640x700+0+0"), table.open("mara", "600x700+640+0")
+        # Held back, so that nobody has it before it is stopped.
+        mara.ask(lambda: mara.app.session.client.setting("ask_first", "yes"))
+        send(alice, large)
+        table.until(lambda: state(alice) == "sending", "it is on its way")
+        press(alice, "cancel")
+        table.until(lambda: state(alice) == "cancelled", "it is stopped")
+        line.do(full_speed)
+        first = last(alice)
+        assert first is not None
+        table.until(lambda: "resume" in buttons(alice), "it can be sent again")
+        press(alice, "resume")
+        table.until(lambda: last(alice) and last(alice).id != first.id, "it is sent anew")
+        table.until(lambda: state(alice) == "sent", "the server has it")
+        table.until(lambda: state(mara) == "offered", "mara is offered it")
+        press(mara, "accept")
+        table.until(lambda: state(mara) == "received", "mara has it")
+        got = last(mara)
+        assert got is not None
+        assert got.path
+        assert Path(got.path).read_bytes() == large.read_bytes()
 
 
 def test_a_download_is_cancelled_and_fetched_after_all(table: Desk, large: Path) -> None:
-    alice, mara = table.open("alice", "640x700+0+0"), table.open("mara", "600x700+640+0")
-    mara.ask(lambda: mara.app.session.client.setting("ask_first", "yes"))
-    send(alice, large)
-    table.until(lambda: state(alice) == "sent", "the server has it")
-    table.until(lambda: state(mara) == "offered", "mara is offered it")
-    press(mara, "accept")
-    table.until(lambda: state(mara) == "receiving", "it comes")
-    press(mara, "cancel")
-    table.until(lambda: state(mara) == "cancelled", "it is stopped")
-    press(mara, "resume")
-    table.until(lambda: state(mara) == "received", "mara has it")
-    got = last(mara)
-    assert got is not None
-    assert got.path
-    assert Path(got.path).read_bytes() == large.read_bytes()
+    with slow_line(int(table.server.address.rpartition(":")[2]), table.profile("mara")) as line:
+        alice, mara = table.open("alice", "640x700+0+0"), table.open("mara", "600x700+640+0")
+        mara.ask(lambda: mara.app.session.client.setting("ask_first", "yes"))
+        send(alice, large)
+        table.until(lambda: state(alice) == "sent", "the server has it")
+        table.until(lambda: state(mara) == "offered", "mara is offered it")
+        press(mara, "accept")
+        table.until(lambda: state(mara) == "receiving", "it comes")
+        press(mara, "cancel")
+        table.until(lambda: state(mara) == "cancelled", "it is stopped")
+        line.do(full_speed)
+        press(mara, "resume")
+        table.until(lambda: state(mara) == "received", "mara has it")
+        got = last(mara)
+        assert got is not None
+        assert got.path
+        assert Path(got.path).read_bytes() == large.read_bytes()
 
 
 def serve(table: Desk) -> "subprocess.Popen[bytes]":

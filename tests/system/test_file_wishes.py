@@ -12,6 +12,7 @@ from chatsecure.client.client import Client
 from chatsecure.client.events import Event, FileEvent, ReceiptEvent
 from chatsecure.client.profile.folder import open_profile
 from chatsecure.wire.errors import NotFound, Usage
+from faults.people import slow_line
 
 from .conftest import PATIENCE_S, Person, World, eventually
 
@@ -158,24 +159,27 @@ async def test_a_file_that_its_sender_takes_back_cannot_be_had_any_more(
             reader.client.accept_file(id_)
 
 
-async def test_a_file_can_be_stopped_while_it_comes(three: Three, tmp_path: Path) -> None:
+async def test_a_file_can_be_stopped_while_it_comes(
+    three: Three, world: World, tmp_path: Path
+) -> None:
     _, alice, bob = three
     path = tmp_path / "long.bin"
     with path.open("wb") as file:
-        file.truncate(400 * 2**20)
-    async with online(alice) as sender, online(bob) as reader:
-        sending = asyncio.create_task(sender.client.send_file("@bob", path))
-        coming = await reader.file("receiving")
-        assert coming.id is not None
-        await reader.until(lambda e: isinstance(e, FileEvent) and (e.done or 0) > 0)
-        reader.client.cancel_file(coming.id)
-        assert (await sender.receipt("cancelled")).sender == "bob"
-        assert not list((bob.folder / "downloads").iterdir())
-        progress = [e.done for e in sender.events if isinstance(e, FileEvent) and e.done]
-        assert progress == sorted(progress)
-        sender.client.cancel_file(coming.id)
-        with pytest.raises(Exception, match="not sent"):
-            await sending
+        file.truncate(120 * 2**20)
+    with slow_line(world.server.port, alice.folder, bob.folder):
+        async with online(alice) as sender, online(bob) as reader:
+            sending = asyncio.create_task(sender.client.send_file("@bob", path))
+            coming = await reader.file("receiving")
+            assert coming.id is not None
+            await reader.until(lambda e: isinstance(e, FileEvent) and (e.done or 0) > 0)
+            reader.client.cancel_file(coming.id)
+            assert (await sender.receipt("cancelled")).sender == "bob"
+            assert not list((bob.folder / "downloads").iterdir())
+            progress = [e.done for e in sender.events if isinstance(e, FileEvent) and e.done]
+            assert progress == sorted(progress)
+            sender.client.cancel_file(coming.id)
+            with pytest.raises(Exception, match="not sent"):
+                await sending
 
 
 async def test_only_files_there_are_can_be_accepted(three: Three, tmp_path: Path) -> None:
