@@ -75,6 +75,8 @@ class Composer(ttk.Frame):
         self.send_button.grid(row=1, column=3, sticky="s")
         self._hint.grid(row=2, column=1, columnspan=3, sticky="w", pady=(px(3), 0))
         self._popup = Popup(self, self.text, theme, self._complete_with)
+        self._tabbed = ""
+        """The line for which Tab opened the list."""
         self._bind_keys()
         self._forget = theme.on_change(self._restyle)
         self.bind("<Destroy>", self._destroyed)
@@ -178,6 +180,7 @@ class Composer(ttk.Frame):
         if len(offered) == 1:
             self._complete_with(offered[0])
         elif offered and line.strip():
+            self._tabbed = line
             self._popup.show(word, offered)
         else:
             self.text.tk_focusNext().focus_set()  # type: ignore[union-attr]
@@ -294,6 +297,9 @@ class Composer(ttk.Frame):
         if not self.winfo_exists():
             return
         line = self._line()
+        if self._popup.open and line == self._tabbed:
+            # Tab was faster than this, and what it offers is more: paths too.
+            return
         word, offered = self._offered(line)
         begins = word[:1] in ("@", "#") and len(word) > 1
         command = line.startswith("/") and " " not in line
