@@ -11,7 +11,7 @@ from chatsecure.cli.slash import BY_NAME
 from . import shown
 from .mirror import turn
 from .row import Look
-from .rows import Rows
+from .rows import Rows, has_focus
 from .theme import Theme
 from .wording import _
 
@@ -97,8 +97,8 @@ class Popup:
             self._rows = None
 
     def close_if_left(self) -> None:
-        """Take it away where the keys go elsewhere."""
-        if self._rows is not None and not self._rows.focus_get_safe():
+        """Take it away where the keys go elsewhere; they may have been away for a moment only."""
+        if self._rows is not None and not (has_focus(self._rows) or has_focus(self._text)):
             self.close()
 
 

@@ -15,6 +15,7 @@ from chatsecure.cli.slash_completion import completions, paths
 from .above import Popup, Strip
 from .fields import guard, places, plain_text
 from .marks import icon_button
+from .rows import has_focus
 from .theme import Theme
 from .wording import _
 
@@ -321,7 +322,7 @@ class Composer(ttk.Frame):
 
     def _ring(self) -> None:
         color = self._theme.color
-        ring = color("focus" if self.text.focus_get() is self.text else "line")
+        ring = color("focus" if has_focus(self.text) else "line")
         self._frame.configure(
             # Tk lights a frame up by itself when what is in it has the keys.
             highlightbackground=ring, highlightcolor=ring, background=color("field"),

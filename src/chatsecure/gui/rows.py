@@ -25,6 +25,15 @@ T = TypeVar("T")
 WHEEL_ROWS = 2
 
 
+def has_focus(widget: tk.Misc) -> bool:
+    """Whether the keys go to this widget."""
+    try:
+        return widget.focus_get() is widget
+    except KeyError:
+        # A menu of Tk's own has the focus; tkinter does not know it.
+        return False
+
+
 class Rows(tk.Frame, Generic[T]):
     """A list with a cursor.
 
@@ -269,7 +278,7 @@ class Rows(tk.Frame, Generic[T]):
         shown = self.items[self._top : self._top + visible + 1]
         while len(self._rows) < len(shown):
             self._rows.append(Row(self, self._theme, self._tag, two=self._two))
-        focus = self.always_cursor or self.focus_get_safe()
+        focus = self.always_cursor or has_focus(self)
         for number, row in enumerate(self._rows):
             if number >= len(shown):
                 row.place_forget()
@@ -283,11 +292,3 @@ class Rows(tk.Frame, Generic[T]):
                 ground = self._ground
             row.place(x=x, y=number * height, width=wide, height=height)
             row.show(self._look(item), ground, wide, cursor=focus and place == self._cursor)
-
-    def focus_get_safe(self) -> bool:
-        """Whether the keys go to this list."""
-        try:
-            return self.focus_get() is self
-        except KeyError:
-            # A menu of Tk's own has the focus; tkinter does not know it.
-            return False
