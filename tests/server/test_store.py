@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from chatsecure.server.limits import ServerLimits
 from chatsecure.server.rules.logs import append as append_rule
 from chatsecure.server.store.base import StoreError, StoreFull, Tx
 from chatsecure.server.store.sqlite import SqliteStore
-from chatsecure.server.store.turns import MOST_REFUSED, Turn
+from chatsecure.server.store.turns import MOST_TOLD, Turn, Turns
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import ErrorCode, Refused
 
@@ -128,7 +129,7 @@ def test_what_stands_behind_a_message_that_is_never_tried_again_gets_through_in_
     client.ask(m.CreateLog(ROOM, m.LogKind.ROOM, [client.who.device_id], []))
     assert isinstance(client.ask(append(ROOM)), m.Appended)
     assert client.ask(append(ROOM)).code == ErrorCode.RATE
-    for _ in range(MOST_REFUSED + 1):
+    for _ in range(MOST_TOLD + 1):
         world.time_ms += 1000
         assert is_put_off(client.ask(append(ROOM)))
     world.time_ms += 1000
@@ -203,4 +204,57 @@ def test_what_waited_behind_a_message_is_kept_in_one_batch_with_it(tmp_path: Pat
         )
     store.run_pending()
     assert [type(outcome) for outcome in outcomes] == [Refused, type(None), type(None), type(None)]
+    store.close()
+
+
+TURNS = [Turn((b"device", b"log"), bytes([number])) for number in range(4)]
+
+
+def test_when_the_first_is_kept_the_next_that_was_told_to_wait_is_the_first() -> None:
+    turns = Turns()
+    turns.put_off(TURNS[0])
+    turns.answered(TURNS[0])
+    # It was told so in the batch in which the first was kept after all.
+    turns.waits(TURNS[1])
+    turns.put_off(TURNS[3])
+    assert [turns.must_wait(turn) for turn in TURNS[1:]] == [False, True, True]
+
+
+def test_who_begins_anew_without_the_first_is_not_kept_waiting() -> None:
+    turns = Turns()
+    turns.put_off(TURNS[0])
+    for turn in TURNS[1:]:
+        assert turns.must_wait(turn)
+        turns.waits(turn)
+    # The first was taken back by its author.
+    assert not turns.must_wait(TURNS[1])
+    turns.put_off(TURNS[1])
+    assert [turns.must_wait(turn) for turn in TURNS] == [True, False, True, True]
+
+
+def test_a_batch_that_fails_is_kept_one_by_one_and_in_order(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "db", threaded=False)
+    outcomes: list[object] = []
+    store.turns.put_off(TURNS[0])
+    fails = [True]
+
+    def rule(tx: Tx, number: int) -> None:
+        if number == 2 and fails:
+            raise sqlite3.OperationalError("disk I/O error")
+        tx.ban(str(number), str(number), 1)
+
+    def ask() -> list[type]:
+        outcomes.clear()
+        for number, turn in enumerate(TURNS):
+            store.write(partial(rule, number=number), outcomes.append, turn=turn)
+        store.run_pending()
+        return [type(outcome) for outcome in outcomes]
+
+    kept = type(None)
+    assert ask() == [kept, kept, sqlite3.OperationalError, Refused]
+    fails.clear()
+    outcomes.clear()
+    store.write(partial(rule, number=3), outcomes.append, turn=TURNS[3])
+    store.run_pending()
+    assert [type(outcome) for outcome in outcomes] == [kept], "it begins anew without the other"
     store.close()

@@ -6,15 +6,22 @@ from .replay import play
 from .schedule import Schedule, Step
 
 
-def holds(*steps: tuple[object, ...], people: int = 3, mood: str = "near", seed: int = 1) -> None:
+def holds(
+    *steps: tuple[object, ...],
+    people: int = 3,
+    mood: str = "near",
+    seed: int = 1,
+    clocks: tuple[int, ...] = (),
+) -> None:
     """Play a schedule; every invariant must hold.
 
     Args:
         steps: time in milliseconds, who, what, with what.
+        clocks: how wrong each one's is, in milliseconds; the server's is the first.
     """
     names = ("ann", "bob", "cat", "dan", "eve")[:people]
     told = tuple(Step(at, do, who, tuple(args)) for at, who, do, *args in steps)
-    schedule = Schedule(seed, names, Suite.CLASSICAL, mood, (0,) * (people + 1), told)
+    schedule = Schedule(seed, names, Suite.CLASSICAL, mood, clocks or (0,) * (people + 1), told)
     outcome = play(schedule)
     if outcome.violation is not None:
         raise outcome.violation
@@ -210,4 +217,36 @@ def test_nobody_comes_by_a_link_into_a_room_that_everybody_has_left() -> None:
         (8000, "dan", "enter", 0),
         people=4,
         mood="calm",
+    )
+
+
+def test_what_is_newer_waits_until_all_that_was_put_off_is_known() -> None:
+    # The first was sent again before the refusal of the second had come; the third overtook that.
+    holds(
+        (613, "ann", "say", "#lobby", 40),
+        (1847, "bob", "say", "#lobby", 1),
+        (8938, "bob", "say", "#den", 1),
+        (9044, "bob", "say", "#den", 1),
+        (9533, "server", "server-disk-full", 2495),
+        (10910, "cat", "say", "#lobby", 1),
+        (10910, "bob", "say", "#den", 1),
+        (13524, "ann", "say", "#lobby", 3),
+        mood="awful",
+        seed=1255296,
+        clocks=(952619, 4960, 0, 4633),
+    )
+
+
+def test_what_waits_behind_a_message_keeps_its_order_when_that_is_kept_alone() -> None:
+    # Those of its batch were told to wait all the same, and one of the next batch was the first.
+    holds(
+        (845, "bob", "create", "#room3", True),
+        (6672, "ann", "say", "#lobby", 1),
+        (9479, "bob", "say", "#lobby", 40),
+        (16286, "server", "server-disk-full", 5819),
+        (24418, "server", "server-disk-full", 3823),
+        (27784, "ann", "say", "#den", 3),
+        mood="awful",
+        seed=1109954,
+        clocks=(-4729, -2227, 0, -4988),
     )

@@ -168,17 +168,18 @@ class Outbox:
             return []
         contacts.refuse_changed(self._db, log_id)
         self._queue_receipt(row)
-        waiting = [
-            found
-            for found in self._db.rows(
-                "SELECT id, kind, content, payload, epoch FROM outbox"
-                " WHERE log_id = ? AND sent = 0 ORDER BY n LIMIT ?",
-                log_id,
-                WINDOW,
-            )
-            if found[0] not in self._in_flight
-        ][:limit]
-        return self._encrypt(row, waiting)
+        queued = self._db.rows(
+            "SELECT id, kind, content, payload, epoch FROM outbox"
+            " WHERE log_id = ? AND sent = 0 ORDER BY n LIMIT ?",
+            log_id,
+            WINDOW,
+        )
+        # One that was put off stands before some that are under way: the server puts those off
+        # too, and until we have heard so, what is newer would overtake them.
+        count = len(under_way)
+        if any(found[0] not in self._in_flight for found in queued[:count]):
+            return []
+        return self._encrypt(row, queued[count : count + limit])
 
     def _encrypt(self, row: Conversation, waiting: Sequence[Any]) -> list[m.Append]:
         core, requests, group = self._core, [], None

@@ -185,19 +185,7 @@ class SqliteStore:
             self._apply(self._take())
 
     def _apply(self, batch: list[_Write]) -> None:
-        try:
-            outcomes = self._transaction(batch)
-        except Exception as error:
-            self._undo()
-            if len(batch) == 1:
-                if not isinstance(error, sqlite3.Error):
-                    log.exception("a write failed")
-                outcomes = [describe(error)]
-            else:
-                outcomes = [self._alone(write) for write in batch]
-        for write, outcome in zip(batch, outcomes, strict=True):
-            if write.turn is not None:
-                self._turn_ended(write.turn, outcome)
+        outcomes = self._kept(batch)
         self.tx.trim()
         if self.on_batch is not None:
             self.on_batch(len(batch))
@@ -208,6 +196,22 @@ class SqliteStore:
             ]
         )
 
+    def _kept(self, batch: list[_Write]) -> list[Any]:
+        """Do these, together where that works; else one by one, in their order."""
+        try:
+            outcomes = self._transaction(batch)
+        except Exception as error:
+            self._undo()
+            if len(batch) > 1:
+                return [outcome for write in batch for outcome in self._kept([write])]
+            if not isinstance(error, sqlite3.Error):
+                log.exception("a write failed")
+            outcomes = [describe(error)]
+        for write, outcome in zip(batch, outcomes, strict=True):
+            if write.turn is not None:
+                self._turn_ended(write.turn, outcome)
+        return outcomes
+
     def _turn_ended(self, turn: Turn, outcome: Any) -> None:
         if outcome is _WAIT:
             self.turns.waits(turn)
@@ -215,18 +219,6 @@ class SqliteStore:
             self.turns.put_off(turn)
         else:
             self.turns.answered(turn)
-
-    def _alone(self, write: _Write) -> Any:
-        try:
-            return self._transaction([write])[0]
-        except Exception as error:
-            self._undo()
-            if not isinstance(error, sqlite3.Error):
-                log.exception("a write failed")
-            outcome = describe(error)
-            if write.turn is not None:
-                self._turn_ended(write.turn, outcome)
-            return outcome
 
     def _transaction(self, batch: list[_Write]) -> list[Any]:
         db, tx = self._db, self.tx

@@ -5,12 +5,11 @@ kept (a full disk, too many at once), those behind it are refused as well until 
 that readers get them in the order they were written.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-MOST_REFUSED = 64
-"""As many as a client has under way; one that never asks again is not kept from writing. Counted
-anew each time the first is tried."""
+MOST_TOLD = 64
+"""As many as a client has under way; one that never asks again is not kept from writing."""
 
 
 class Turn(NamedTuple):
@@ -23,38 +22,40 @@ class Turn(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _First:
+    """The write that a row waits for."""
+
     id: bytes
-    refused: int = 0
+    told: set[bytes] = field(default_factory=set)
+    """Which were told to wait since it was tried. Does one of them come again before it, its
+    author has begun anew without it: it is waited for no longer."""
 
 
 class Turns:
     """The rows in which a write waits. Used by the store's writer and by the core."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[bytes, bytes], _Waiting] = {}
+        self._first: dict[tuple[bytes, bytes], _First] = {}
 
     def put_off(self, turn: Turn) -> None:
         """This write was not kept; those behind it wait for it."""
-        first = self._waiting.setdefault(turn.row, _Waiting(turn.id))
-        if first.id == turn.id:
-            first.refused = 0
+        if not self.must_wait(turn):
+            self._first[turn.row] = _First(turn.id)
 
     def must_wait(self, turn: Turn) -> bool:
         """Whether another write stands before this one."""
-        first = self._waiting.get(turn.row)
-        return first is not None and first.id != turn.id
+        first = self._first.get(turn.row)
+        return first is not None and first.id != turn.id and turn.id not in first.told
 
     def waits(self, turn: Turn) -> None:
-        """This write was told to wait."""
-        first = self._waiting.get(turn.row)
-        if first is not None and first.id != turn.id:
-            first.refused += 1
-            if first.refused > MOST_REFUSED:
-                self._waiting.pop(turn.row, None)
+        """This write was told to wait. Has the one before it been kept by now, the next is it."""
+        first = self._first.setdefault(turn.row, _First(turn.id))
+        if first.id != turn.id:
+            first.told.add(turn.id)
+            if len(first.told) > MOST_TOLD:
+                self._first.pop(turn.row, None)
 
     def answered(self, turn: Turn) -> None:
         """This write was kept, or refused for good."""
-        first = self._waiting.get(turn.row)
-        if first is not None and first.id == turn.id:
-            self._waiting.pop(turn.row, None)
+        if not self.must_wait(turn):
+            self._first.pop(turn.row, None)
