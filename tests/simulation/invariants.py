@@ -413,12 +413,27 @@ class Observer:
                         (log_id,),
                     )
                 }
-                if members != roster:
+                if members - (self._left_unseen(clients, log_id) - roster) != roster:
                     raise Violation(
                         "the roster is not the group",
                         f"{client.name} in log {self.log_number(log_id)}:"
                         f" {self._who(members)}, the server has {self._who(roster)}",
                     )
+
+    def _left_unseen(self, clients: list[ClientNode], log_id: bytes) -> set[bytes]:
+        """Who left when nobody was there of those who play and are there now: who came in later
+        cannot read the statement, and takes nobody out on the server's word."""
+        here = {
+            one.core.me.device_id: since
+            for one in clients
+            for since, until in self.intervals(one, log_id)
+            if until is None
+        }
+        return {
+            entry.device_id
+            for seq, entry in self.truth[log_id].items()
+            if entry.kind is m.EntryKind.LEAVE and not any(since < seq for since in here.values())
+        }
 
     def _who(self, devices: set[bytes]) -> list[str]:
         return sorted(self.names.get(device, "?") for device in devices)

@@ -121,6 +121,30 @@ def test_a_statement_holds_until_it_is_used_whatever_the_others_change_before(wo
         assert members(world, name) == ["ann", "bob", "cat", "eve"], name
 
 
+def test_who_left_when_nobody_else_was_there_is_taken_out_when_one_of_them_comes_back(
+    world: World,
+) -> None:
+    world.clients["dan"].crash()
+    for who, what, *args in (
+        ("ann", "invite", "#den", 1, 600_000),
+        ("ann", "role", "#den", "dan", 2),
+        ("bob", "leave", "#den"),
+        ("cat", "leave", "#den"),
+        ("ann", "leave", "#den"),
+        ("cat", "enter", 0),
+    ):
+        do(world, Step(0, what, who, tuple(args)))
+        world.run(world.time + 5_000)
+    # Whoever came in later takes nobody out on the server's word.
+    assert conversations.people(world.clients["cat"].db, den_of(world, "cat")) == [
+        "ann", "cat", "dan",
+    ]  # fmt: skip
+    world.clients["dan"].start()
+    rest(world)
+    for name in ("cat", "dan"):
+        assert conversations.people(world.clients[name].db, den_of(world, name)) == ["cat", "dan"]
+
+
 def den_of(world: World, who: str) -> bytes:
     db = world.clients[who].db
     return bytes(db.value("SELECT log_id FROM conversations WHERE folded = '#den'"))
