@@ -250,3 +250,48 @@ def test_what_waits_behind_a_message_keeps_its_order_when_that_is_kept_alone() -
         seed=1109954,
         clocks=(-4729, -2227, 0, -4988),
     )
+
+
+def test_what_the_server_told_of_an_earlier_time_is_not_taken_for_a_set_back_log() -> None:
+    # Asked before we came back in by a link, it said that the log was short and our time in it the
+    # one before: all that came between was told as gone.
+    holds(
+        (461, "bob", "remove", "#den", "cat"),
+        (1342, "cat", "private", "cat", 2),
+        (1841, "bob", "say", "#den", 1),
+        (1841, "cat", "create", "#room3", False),
+        (1888, "ann", "say", "#den", 1),
+        (2725, "ann", "create", "#room6", True),
+        (2725, "cat", "private", "bob", 1),
+        (3099, "bob", "invite", "#den", 3, 86_400_000),
+        (3279, "dan", "private", "cat", 1),
+        (3618, "ann", "say", "#lobby", 3),
+        (3716, "dan", "add", "#den", "bob"),
+        (3931, "bob", "say", "#den", 1),
+        (4337, "cat", "say", "#lobby", 1),
+        (4347, "cat", "enter", 2),
+        (4366, "cat", "create", "#room4", False),
+        (4366, "ann", "say", "#lobby", 3),
+        (4975, "ann", "add", "#den", "ann"),
+        people=4,
+        mood="far",
+        seed=1121070,
+        clocks=(2160, 3841, 0, 2075, -141257),
+    )
+
+
+def test_what_is_written_while_a_link_is_tried_again_goes_out_when_it_has_opened() -> None:
+    # The first try was undone, and with it what waited for it.
+    holds(
+        (4413, "ann", "remove", "#den", "cat"),
+        (7943, "bob", "invite", "#den", 3, 86_400_000),
+        (10338, "bob", "invite", "#den", 1, 86_400_000),
+        (13382, "dan", "invite", "#den", 3, 2000),
+        (14836, "eve", "enter", 1),
+        (14986, "ann", "invite", "#den", 3, 2000),
+        (15809, "eve", "say", "#den", 1),
+        people=5,
+        mood="far",
+        seed=1122954,
+        clocks=(0, -1233, 1575516, 0, 0, -1561),
+    )

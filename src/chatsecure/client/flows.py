@@ -187,9 +187,13 @@ def keep_pending(core: Core, log_id: bytes, append_id: bytes, request: m.Message
     )  # fmt: skip
 
 
-def submit(core: Core, log_id: bytes) -> Flow[None]:
+def submit(core: Core, log_id: bytes, *, undo_stale: bool = True) -> Flow[None]:
     """Bring a conversation's pending request through: until the server has said yes and we have
     seen it, or no, and it is undone.
+
+    Args:
+        undo_stale: undo it also where the log was in another epoch only; else it stays, and
+            whoever asks makes it anew or undoes it.
 
     Raises:
         Refused: the server said no; nothing has changed.
@@ -203,12 +207,14 @@ def submit(core: Core, log_id: bytes) -> Flow[None]:
     request = m.decode_body(kind, bytes(body))
     core.submitting.add(log_id)
     try:
-        yield from _bring_through(core, log_id, append_id, request)
+        yield from _bring_through(core, log_id, append_id, request, undo_stale=undo_stale)
     finally:
         core.submitting.discard(log_id)
 
 
-def _bring_through(core: Core, log_id: bytes, append_id: bytes, request: m.Message) -> Flow[None]:
+def _bring_through(
+    core: Core, log_id: bytes, append_id: bytes, request: m.Message, *, undo_stale: bool
+) -> Flow[None]:
     while True:
         try:
             reply = yield core.ask(request)
@@ -221,11 +227,12 @@ def _bring_through(core: Core, log_id: bytes, append_id: bytes, request: m.Messa
                 core.epochs[log_id] = max(
                     int.from_bytes(error.detail, "big"), core.epochs.get(log_id, 0)
                 )
-            with core.db.transaction():
-                _undo(core, log_id, append_id)
+            if undo_stale or error.code is not ErrorCode.STALE_EPOCH:
+                undo(core, log_id, append_id)
             raise
     match reply:
         case m.Appended(seq=seq):
+            core.receiver.placed(log_id)
             yield from _entered(core, log_id, append_id, seq - 1)
             yield Until(lambda: _passed(core, log_id, seq), what="the change was not confirmed")
             if append_id in core.ignored:
@@ -264,8 +271,13 @@ def _passed(core: Core, log_id: bytes, seq: int) -> bool:
     return row.cursor is not None and row.cursor >= seq
 
 
+def undo(core: Core, log_id: bytes, append_id: bytes) -> None:
+    """The server refused a pending request: as if it had never been."""
+    with core.db.transaction():
+        _undo(core, log_id, append_id)
+
+
 def _undo(core: Core, log_id: bytes, append_id: bytes) -> None:
-    """The server refused a pending request: as if it had never been; in a transaction."""
     mine = core.db.run(
         "DELETE FROM pending_commits WHERE log_id = ? AND append_id = ?", log_id, append_id
     )

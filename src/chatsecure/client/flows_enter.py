@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from chatsecure import links, mls
 from chatsecure.crypto import sealing
+from chatsecure.crypto.errors import CryptoError
 from chatsecure.names import check_room, fold_name
 from chatsecure.wire import messages as m
-from chatsecure.wire.errors import ErrorCode, NotFound, ProtocolError, Refused
+from chatsecure.wire.errors import ChatSecureError, ErrorCode, NotFound, ProtocolError, Refused
 
 from . import conversations
 from .admission import invitations, open_group_info, seal_group_info
 from .changes import JOIN_PURPOSE
 from .content import EntryHeader, encode_header
 from .flow import Flow, Until
-from .flows import MAX_TRIES, PATIENCE_MS, keep_pending, submit
+from .flows import MAX_TRIES, PATIENCE_MS, keep_pending, submit, undo
 from .flows_people import Newcomer, Person, claim, fetch_person
 from .room import NotPermitted, RoomState, decode_state, encode_state, new_state
 
@@ -175,30 +176,61 @@ def _opens_nothing(why: str) -> Refused:
 
 
 def _enter(core: Core, secret: bytes, info: m.LinkInfo) -> Flow[str]:
-    for _ in range(MAX_TRIES):
-        # A member may have added us by now: that invitation is the earlier way in. By the link we
-        # would not read what was written since.
-        yield Until(
-            lambda: _inbox_read(core),
-            deadline=core.clock() + PATIENCE_MS,
-            what="the inbox could not be caught up",
-        )
-        row = conversations.get(core.db, info.log_id)
-        if row is not None and row.state == conversations.ACTIVE:
-            return row.name
+    """Come in by a link, anew as often as the conversation changes meanwhile. What is written
+    there until then waits."""
+    log_id, mine = info.log_id, b""
+
+    def may_try() -> bool:
+        return _inbox_read(core) and _pending(core, log_id) in (None, mine)
+
+    try:
+        for _ in range(MAX_TRIES):
+            # A member may have added us by now: that invitation is the earlier way in. By the link
+            # we would not read what was written since.
+            yield Until(
+                may_try,
+                deadline=core.clock() + PATIENCE_MS,
+                what="the inbox could not be caught up",
+            )
+            _take_invitation(core, log_id)
+            row = conversations.get(core.db, log_id)
+            if row is not None and row.state == conversations.ACTIVE:
+                return row.name
+            with core.db.transaction():
+                core.db.run("DELETE FROM pending_commits WHERE log_id = ?", log_id)
+                mine = _prepare_join(core, secret, info)
+            try:
+                yield from submit(core, log_id, undo_stale=False)
+            except Refused as error:
+                if error.code is not ErrorCode.STALE_EPOCH:
+                    raise
+                info = yield from _lookup(core, info.link_id)
+            else:
+                row = conversations.get(core.db, log_id)
+                assert row is not None
+                return row.name
+        raise NotFound("the conversation changes too fast to get in; try again")
+    except (ChatSecureError, CryptoError, mls.MlsError):
+        undo(core, log_id, mine)
+        raise
+
+
+def _pending(core: Core, log_id: bytes) -> bytes | None:
+    """What is being tried there now, by us or by another command."""
+    row = core.db.row("SELECT append_id FROM pending_commits WHERE log_id = ?", log_id)
+    return None if row is None else bytes(row[0])
+
+
+def _take_invitation(core: Core, log_id: bytes) -> None:
+    """Come in by an invitation that was kept while we tried another way, if there is one."""
+    row = conversations.get(core.db, log_id)
+    if row is None or row.state != conversations.JOINING:
+        return
+    if core.db.row("SELECT 1 FROM invitations WHERE log_id = ?", log_id):
         with core.db.transaction():
-            _prepare_join(core, secret, info)
-        try:
-            yield from submit(core, info.log_id)
-        except Refused as error:
-            if error.code is not ErrorCode.STALE_EPOCH:
-                raise
-            info = yield from _lookup(core, info.link_id)
-        else:
-            row = conversations.get(core.db, info.log_id)
-            assert row is not None
-            return row.name
-    raise NotFound("the conversation changes too fast to get in; try again")
+            core.db.run("DELETE FROM pending_commits WHERE log_id = ?", log_id)
+            conversations.update(core.db, log_id, state=conversations.LEFT)
+        core.inbox.reconsider(log_id)
 
 
 def _inbox_read(core: Core) -> bool:
@@ -216,8 +248,9 @@ def _lookup(core: Core, link_id: bytes) -> Flow[m.LinkInfo]:
     return reply.links[0]
 
 
-def _prepare_join(core: Core, secret: bytes, info: m.LinkInfo) -> None:
-    """Make the external Commit (RFC 9420 section 12.4.3.2) that proves the link's secret."""
+def _prepare_join(core: Core, secret: bytes, info: m.LinkInfo) -> bytes:
+    """Make the external Commit (RFC 9420 section 12.4.3.2) that proves the link's secret. Gives
+    its append id."""
     append_id = core.random(16)
     header = EntryHeader(append_id=append_id, kind=m.EntryKind.JOIN, epoch=info.epoch)
     group, commit = mls.Group.join_external(
@@ -250,3 +283,4 @@ def _prepare_join(core: Core, secret: bytes, info: m.LinkInfo) -> None:
         ),
     )
     keep_pending(core, info.log_id, append_id, request)
+    return append_id

@@ -51,14 +51,21 @@ class Receiver:
         self._coming_in: set[bytes] = set()
         """Conversations whose entries the server is sending, and of which the first of our time is
         still to come."""
+        self._placed: set[bytes] = set()
+        """Conversations into which we came on this connection, at a place that the server told."""
 
     def disconnected(self) -> None:
         """What the server was sending will be asked for anew."""
         self._coming_in.clear()
+        self._placed.clear()
 
     def entered(self, log_id: bytes) -> None:
         """We have come into a conversation: where our time in it begins is known now."""
         self._coming_in.discard(log_id)
+
+    def placed(self, log_id: bytes) -> None:
+        """The server has told where in the log our own coming in stands."""
+        self._placed.add(log_id)
 
     # --- subscription -------------------------------------------------------------------------
 
@@ -101,7 +108,7 @@ class Receiver:
         """Where our time in a conversation begins. The server tells of the latest one; where there
         were changes since we came in, ours may be another, and the first entry of our epoch shows
         it."""
-        if log.head < row.floor:
+        if log.head < row.floor and row.log_id not in self._placed:
             # It was set back; what we read then is not what is there now.
             conversations.update(self._db, row.log_id, floor=0)
         elif log.since < row.floor or log.epoch < row.epoch:
