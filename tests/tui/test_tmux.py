@@ -218,6 +218,33 @@ def test_it_stops_for_the_shell_and_comes_back(tmux: Tmux) -> None:
     tmux.until("alice", lambda text: ", whole" not in text, "not undone")
 
 
+STUCK = """
+import asyncio, queue
+from chatsecure.tui import start
+
+async def main():
+    start.when_hung_up(lambda: None)
+    print("ready", flush=True)
+    queue.Queue(1).put(queue.Queue(0).get())
+
+start.LAST_WORDS_S = start.GRACE_S = 0.1
+asyncio.run(main())
+"""
+
+
+def test_it_ends_with_its_terminal_also_where_it_waits_for_the_screen_for_ever() -> None:
+    process = subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
 def is_running(process: int) -> bool:
     try:
         os.kill(process, 0)

@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
+import threading
 from argparse import Namespace
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chatsecure.cli import session
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 LAST_WORDS_S = 3.0
 LAST_WORDS = 20
+GRACE_S = 2.0
+"""How much longer than for last words a process without a terminal stays."""
 
 
 def tui(args: Namespace, output: Output) -> int:
@@ -70,6 +75,25 @@ async def _run(output: Output, *, following: bool) -> int:
         os._exit(0)
 
 
+def when_hung_up(told: Callable[[], object]) -> None:
+    """Have `told` called in the loop when the terminal is closed, and the process ended a little
+    later whatever the loop does: it may wait for a screen that is gone, and hears no signal then.
+    """
+    hung_up = getattr(signal, "SIGHUP", None)
+    # `nohup` wants to be left alone.
+    if hung_up is None or signal.getsignal(hung_up) is signal.SIG_IGN:
+        return
+    loop = asyncio.get_running_loop()
+
+    def end(*_args: object) -> None:
+        last = threading.Timer(LAST_WORDS_S + GRACE_S, os._exit, (0,))
+        last.daemon = True
+        last.start()
+        loop.call_soon_threadsafe(told)
+
+    signal.signal(hung_up, end)
+
+
 async def _shown(app: "ChatApp") -> int:
     """Run the application until it ends or is told to.
 
@@ -78,7 +102,7 @@ async def _shown(app: "ChatApp") -> int:
     """
     ended, hung_up = asyncio.Event(), asyncio.Event()
     end_on(ended, "SIGTERM")
-    end_on(hung_up, "SIGHUP")
+    when_hung_up(hung_up.set)
     running = asyncio.ensure_future(app.run_async())
     hanging_up = asyncio.ensure_future(hung_up.wait())
     ending = asyncio.ensure_future(ended.wait())
