@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from chatsecure.client.client import Client
@@ -131,11 +132,20 @@ class Ours:
 
     name = "chatsecure"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: str = "events") -> None:
         self._me = [sys.executable, "-m", "chatsecure"]
         self._folder = folder
         self._server = start(
-            [*self._me, "serve", "--data", folder / "server", "--listen", "127.0.0.1:0"],
+            [
+                *self._me,
+                "serve",
+                "--data",
+                folder / "server",
+                "--listen",
+                "127.0.0.1:0",
+                "--engine",
+                engine,
+            ],
             stderr=subprocess.DEVNULL,
         )
         assert self._server.stdout is not None
@@ -144,6 +154,8 @@ class Ours:
         self._join("alice", link)
         invited = self._run("alice", "invite")
         self._join("bob", invited.strip())
+        # Larger than what is taken without asking.
+        self._run("bob", "cli", given="/settings auto save limit 100 GiB")
         self._reader = start(
             [*self._me, "--profile", folder / "bob", "listen", "--json"],
             stderr=subprocess.DEVNULL,
@@ -401,11 +413,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="30 MB and 300 MB, 100 small files")
     parser.add_argument("--only", choices=["ours", "wormhole"])
     parser.add_argument("--mb", type=int, action="append", help="these sizes instead")
+    parser.add_argument("--engine", choices=["events", "threads"], default="events")
     parser.add_argument("--small", type=int, metavar="COUNT", help="so many small files; 0: none")
     args = parser.parse_args()
     makers: list[Callable[[Path], Ours | Wormhole]] = []
     if args.only != "wormhole":
-        makers.append(Ours)
+        makers.append(partial(Ours, engine=args.engine))
     if args.only != "ours" and wormhole_is_there():
         makers.append(Wormhole)
     sizes = args.mb or ([30, 300] if args.quick else [300, 3000])

@@ -15,8 +15,10 @@ from chatsecure.wire.errors import NotFound, Usage
 
 from .profile.database import Database
 
-UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-_SIZE = re.compile(r"(\d{1,15})(?:[.,](\d{1,3}))?\s*([kmgt]?b?)(?:ytes?)?", re.IGNORECASE)
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
+    "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40,
+}  # fmt: skip
+_SIZE = re.compile(r"(\d{1,15})(?:[.,](\d{1,3}))?\s*((?:[kmgt]i?)?)(?:b|bytes?)?", re.IGNORECASE)
 _YES, _NO = ("yes", "on", "true", "1"), ("no", "off", "false", "0")
 
 
@@ -147,8 +149,8 @@ def _size(setting: Setting, value: str) -> str | None:
     if found is None:
         return None
     whole, part, unit = found.groups()
-    unit = unit.casefold() + ("b" if unit and not unit.casefold().endswith("b") else "")
-    size = int(float(f"{whole}.{part or 0}") * UNITS[unit]) if part else int(whole) * UNITS[unit]
+    times = UNITS[unit.casefold()]
+    size = int(float(f"{whole}.{part or 0}") * times) if part else int(whole) * times
     return str(size) if setting.least <= size <= setting.most else None
 
 
