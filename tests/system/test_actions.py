@@ -243,9 +243,9 @@ async def test_settings_are_listed_shown_and_set(met_again: Three, tmp_path: Pat
     assert "auto save limit: 2.1 GB" in listed
     assert "20.0 MB" in (await alice.types("/settings auto-save limit 20 MB"))[0]
     assert alice.client.setting("auto_save_limit") == "20000000"
+    assert alice.client.setting("Auto-save limit") == "20000000"
     assert "1.6 GB" in (await alice.types("/settings auto-save limit 1.5 GiB"))[0]
     assert alice.client.setting("auto_save_limit") == str(3 * 2**29)
-    assert alice.client.setting("Auto-save limit") == "20000000"
     assert "yes" in (await alice.types("/set ask-first on"))[0]
     assert alice.client.is_on("ask_first")
     assert "did you mean theme" in (await alice.types("/settings them dark"))[0]
