@@ -18,7 +18,7 @@ from chatsecure.client.events import FileEvent, ReceiptEvent
 from system.conftest import PATIENCE_S, Person, Running, World, eventually, start_server
 from system.in_process import opened, until
 
-from .people import slow_line
+from .people import full_speed, slow_line
 from .test_disk import MIB, fill, small_disk
 
 Three = tuple[Person, Person, Person]
@@ -60,32 +60,34 @@ def test_a_folder_cut_and_killed_on_its_way_arrives_with_all_that_is_in_it(
     _, alice, bob = three
     folder = make_folder(tmp_path / "plans", 40, 4 * MIB)
     downloads, blobs = bob.folder / "downloads", world.server.data / "blobs"
-    sending = alice.start("file", "@bob", folder)
-    reading = bob.start("listen")
-    if victim == "sender":
-        eventually(lambda: bytes_in(blobs, "??/*") > 20 * MIB, "nothing is sent")
-        kill(sending)
-    elif victim == "reader":
-        eventually(lambda: bytes_in(downloads, ".*.part") > 20 * MIB, "nothing comes")
-        kill(reading)
-        # What a power loss may leave: an archive half unpacked.
-        part = next(downloads.glob(".*.part"))
-        part.with_suffix(".folder").mkdir()
-        (part.with_suffix(".folder") / "half").write_bytes(b"x")
-    else:
-        eventually(lambda: bytes_in(downloads, ".*.part") > 20 * MIB, "nothing comes")
-        world.server.process.kill()
-        world.server.process.wait()
-        world.server.restart()
-    if victim == "sender":
-        alice("file", "@bob", folder, timeout=100).ok()
-    elif victim == "reader":
+    with slow_line(world.server.port, alice.folder) as line:
+        sending = alice.start("file", "@bob", folder)
         reading = bob.start("listen")
-    eventually(lambda: (downloads / "plans").exists(), "it did not arrive", 120)
-    assert tree_of(downloads / "plans") == tree_of(folder)
-    eventually(lambda: not list(downloads.glob(".*")), "something is left of it")
-    assert [path.name for path in downloads.iterdir()] == ["plans"]
-    assert reading.end() == 0
+        if victim == "sender":
+            eventually(lambda: bytes_in(blobs, "??/*") > 6 * MIB, "nothing is sent")
+            kill(sending)
+        elif victim == "reader":
+            eventually(lambda: bytes_in(downloads, ".*.part") > 6 * MIB, "nothing comes")
+            kill(reading)
+            # What a power loss may leave: an archive half unpacked.
+            part = next(downloads.glob(".*.part"))
+            part.with_suffix(".folder").mkdir()
+            (part.with_suffix(".folder") / "half").write_bytes(b"x")
+        else:
+            eventually(lambda: bytes_in(downloads, ".*.part") > 6 * MIB, "nothing comes")
+            world.server.process.kill()
+            world.server.process.wait()
+            world.server.restart()
+        line.do(full_speed)
+        if victim == "sender":
+            alice("file", "@bob", folder, timeout=100).ok()
+        elif victim == "reader":
+            reading = bob.start("listen")
+        eventually(lambda: (downloads / "plans").exists(), "it did not arrive", 120)
+        assert tree_of(downloads / "plans") == tree_of(folder)
+        eventually(lambda: not list(downloads.glob(".*")), "something is left of it")
+        assert [path.name for path in downloads.iterdir()] == ["plans"]
+        assert reading.end() == 0
 
 
 def kill(running: Running) -> None:
@@ -97,13 +99,14 @@ def kill(running: Running) -> None:
 
 
 async def test_a_disk_that_fills_up_while_a_file_comes_is_told_to_both_and_it_goes_on_later(
-    three: Three, tmp_path: Path
+    three: Three, world: World, tmp_path: Path
 ) -> None:
     _, alice, bob = three
     path = tmp_path / "big.bin"
     path.write_bytes(os.urandom(80 * MIB))
     with small_disk(tmp_path / "disk", 100) as disk:
         async with AsyncExitStack() as stack:
+            slow = stack.enter_context(slow_line(world.server.port, bob.folder))
             sender = await opened(stack, alice.folder)
             reader = await opened(stack, bob.folder)
             reader.setting("downloads", str(disk))
@@ -116,7 +119,7 @@ async def test_a_disk_that_fills_up_while_a_file_comes_is_told_to_both_and_it_go
                 )
             )
             sending = asyncio.create_task(sender.send_file("@bob", path))
-            await until(lambda: bytes_in(disk, ".*.part") > 0)
+            await until(lambda: bytes_in(disk, ".*.part") > 5 * MIB)
             filler = await asyncio.to_thread(fill, disk)
             await until(lambda: reader.last_file("failed") is not None)
             line = reader.last_file("failed")
@@ -125,6 +128,7 @@ async def test_a_disk_that_fills_up_while_a_file_comes_is_told_to_both_and_it_go
             assert 0 < (line.done or 0) < path.stat().st_size
             await until(lambda: "failed the disk is full" in told)
             filler.unlink()
+            slow.do(full_speed)
             reader.accept_file(line.id)
             await until(lambda: reader.message(line.id).file_state == "received")
             await sending

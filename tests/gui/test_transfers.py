@@ -12,8 +12,7 @@ import pytest
 from desk import Desk, Face, desk
 
 from chatsecure.client.history import HistoryLine
-from faults.people import slow_line
-from faults.proxy import Proxy
+from faults.people import full_speed, slow_line
 
 LARGE = 48 * 1024 * 1024
 
@@ -66,10 +65,6 @@ def press(face: Face, button: str) -> None:
     history._text.event_generate("<Button-1>", x=at[0], y=at[1])
     history._text.event_generate("<ButtonRelease-1>", x=at[0], y=at[1])
     face.desk.settle(2)
-
-
-def full_speed(line: Proxy) -> None:
-    line.bytes_per_s = 0
 
 
 def send(face: Face, path: Path) -> None:

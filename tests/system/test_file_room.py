@@ -12,6 +12,7 @@ import pytest
 from chatsecure.client.client import Client
 from chatsecure.client.events import FileEvent
 from chatsecure.client.profile.folder import open_profile
+from faults.people import slow_line
 
 from .conftest import Person, Server, World, eventually, start_server
 
@@ -70,9 +71,10 @@ def test_an_upload_that_nobody_goes_on_with_expires(
     path = tmp_path / "big"
     with path.open("wb") as file:
         file.truncate(2**30)
-    sending = alice.start("file", "@bob", path)
-    eventually(lambda: bool(blobs(world)), "nothing is sent")
-    sending.end(signal.SIGKILL)
+    with slow_line(world.server.port, alice.folder):
+        sending = alice.start("file", "@bob", path)
+        eventually(lambda: bool(blobs(world)), "nothing is sent")
+        sending.end(signal.SIGKILL)
     eventually(lambda: not blobs(world), "the unfinished upload is kept", patience=90)
 
 

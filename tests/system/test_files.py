@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from faults.people import full_speed, slow_line
+
 from .conftest import Person, World, eventually
 
 Three = tuple[Person, Person, Person]
@@ -148,18 +150,20 @@ def test_a_broken_off_file_goes_on(three: Three, world: World, tmp_path: Path) -
     _, alice, bob = three
     path = tmp_path / "big.bin"
     digest = make_file(path, 48 * 2**20)
-    sending = alice.start("file", "@bob", path)
-    blobs = world.server.data / "blobs"
-    while not any(file.stat().st_size for file in blobs.rglob("*") if file.is_file()):
-        assert sending.process.poll() is None
-    sending.end(signal.SIGKILL)
-    sending.process.communicate()
-    alice("file", "@bob", path, timeout=100).ok()
-    bob("listen", "--for", "20", timeout=60).ok()
-    files = received(bob)
-    assert {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files} == {
-        path.name: digest
-    }
+    with slow_line(world.server.port, alice.folder) as line:
+        sending = alice.start("file", "@bob", path)
+        blobs = world.server.data / "blobs"
+        while not any(file.stat().st_size for file in blobs.rglob("*") if file.is_file()):
+            assert sending.process.poll() is None
+        sending.end(signal.SIGKILL)
+        sending.process.communicate()
+        line.do(full_speed)
+        alice("file", "@bob", path, timeout=100).ok()
+        bob("listen", "--for", "20", timeout=60).ok()
+        files = received(bob)
+        assert {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files} == {
+            path.name: digest
+        }
 
 
 def test_a_server_that_changes_a_file_is_noticed_and_both_sides_are_told(
@@ -192,14 +196,15 @@ def test_files_whose_sender_does_not_go_on_hold_up_no_others(
 ) -> None:
     mara, alice, bob = three
     blobs = world.server.data / "blobs"
-    for number in range(3):
-        path = tmp_path / f"endless-{number}"
-        with path.open("wb") as file:
-            file.truncate(2**30)
-        sending = alice.start("file", "@bob", path)
-        eventually(lambda count=number: len([*blobs.glob("??/*")]) > count, "nothing is sent")
-        sending.end(signal.SIGKILL)
-        sending.process.communicate()
+    with slow_line(world.server.port, alice.folder):
+        for number in range(3):
+            path = tmp_path / f"endless-{number}"
+            with path.open("wb") as file:
+                file.truncate(2**30)
+            sending = alice.start("file", "@bob", path)
+            eventually(lambda count=number: len([*blobs.glob("??/*")]) > count, "nothing is sent")
+            sending.end(signal.SIGKILL)
+            sending.process.communicate()
     path = tmp_path / "other.bin"
     make_file(path, 2 * 2**20)
     mara("file", "@bob", path).ok()

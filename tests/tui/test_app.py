@@ -10,6 +10,7 @@ from chatsecure.tui import keys
 from chatsecure.tui.app import ChatApp
 from chatsecure.tui.composer import Composer
 from chatsecure.tui.history import History
+from faults.people import slow_line
 
 from .conftest import Face, Place, client_of
 
@@ -231,9 +232,10 @@ async def test_a_file_waits_until_it_is_accepted(place: Place, tmp_path: Path) -
 async def test_a_file_on_its_way_shows_how_far_it_is_and_can_be_stopped(
     place: Place, tmp_path: Path
 ) -> None:
+    place.stack.enter_context(slow_line(place.server.port, place.folder / "person-alice"))
     alice = await place.at("alice")
     with (tmp_path / "large.bin").open("wb") as file:
-        file.truncate(1_500_000_000)  # long enough on any machine
+        file.truncate(100_000_000)
     await alice.type(f"/file #lobby {tmp_path}/large.bin")
     await alice.sees("█")
     await alice.sees("being sent")

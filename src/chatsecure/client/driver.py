@@ -63,6 +63,7 @@ class Driver:
         self.attempts = 0
         """How many tries to connect have ended in failure."""
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="work")
+        self._stopped = False
 
     def start(self) -> None:
         """Begin connecting, and go on for ever."""
@@ -72,7 +73,7 @@ class Driver:
 
         def ended() -> None:
             # What ended since the last turn goes on in one.
-            if ends:
+            if ends and not self._stopped:
                 self._together(*(ends.popleft() for _ in range(len(ends))))
                 self.turn()
 
@@ -89,8 +90,9 @@ class Driver:
 
         def post(call: Callable[[], None]) -> None:
             def run() -> None:
-                self._together(call)
-                self.turn()
+                if not self._stopped:
+                    self._together(call)
+                    self.turn()
 
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(run)
@@ -104,7 +106,10 @@ class Driver:
         self._neighbour = asyncio.create_task(self._watch_neighbours())
 
     async def stop(self) -> None:
-        """Close the connection; what was handed to it is sent first."""
+        """Close the connection; what was handed to it is sent first.
+
+        What threads are still at is of no consequence from here on: the profile may be closed.
+        """
         for task in (self._neighbour, self._task):
             if task is not None:
                 task.cancel()
@@ -112,6 +117,7 @@ class Driver:
                     await task
         if self._timer is not None:
             self._timer.cancel()
+        self._stopped = True
         self._core.files.lines.cut()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
