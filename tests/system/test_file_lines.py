@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chatsecure.wire.errors import Unreachable
 from faults.people import full_speed, slow_line
 
 from .conftest import Person, World
@@ -96,3 +97,24 @@ async def test_history_tells_why_a_file_failed(three: Three, tmp_path: Path) -> 
         await until(lambda: reader.message(id_).file_state == "cancelled")
         assert reader.message(id_).reason
         assert not reader.message(id_).held
+
+
+async def test_what_the_sender_says_of_a_file_stands_whatever_the_reader_meets_meanwhile(
+    three: Three, world: World, tmp_path: Path
+) -> None:
+    _, alice, bob = three
+    path = tmp_path / "long.bin"
+    path.write_bytes(bytes(8 * 2**20))
+    async with AsyncExitStack() as stack:
+        stack.enter_context(slow_line(world.server.port, bob.folder))
+        sender, reader = await opened(stack, alice.folder), await opened(stack, bob.folder)
+        id_ = await sender.send_file("@bob", path)
+        await until(lambda: reader.last_file("receiving") is not None)
+        files = reader.core.files
+        ((key, _),) = files._running.items()
+        with reader.core.db.transaction():
+            files._set(key, "failed", reason="the disk of alice broke")
+        files._failed(key, Unreachable("a file connection broke"))
+        line = reader.message(id_)
+        assert (line.file_state, line.reason) == ("failed", "the disk of alice broke")
+        assert files.next_retry() is None

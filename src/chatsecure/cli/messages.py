@@ -20,7 +20,7 @@ from chatsecure.client.events import (
     stamp,
     to_record,
 )
-from chatsecure.client.files import look_at
+from chatsecure.client.files import left_out
 from chatsecure.client.history import HistoryLine
 from chatsecure.wire.errors import (
     ChatSecureError,
@@ -138,8 +138,7 @@ def file(args: Namespace, output: Output) -> int:
     """`chatsecure file`."""
     target = session.target(args.target)
     for path in args.path:
-        source = look_at(path)
-        for skipped in source.tree.skipped if source.tree is not None else ():
+        for skipped in left_out(path):
             output.notice(_("left out, no plain file: {path}").format(path=harmless(skipped)))
     return session.run(_files(args, output, target), heavy=True)
 

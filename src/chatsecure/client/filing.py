@@ -9,7 +9,7 @@ from chatsecure.wire.errors import NotFound
 
 from .events import message_id
 from .facade import Facade, raw_id
-from .files import Progress, look_at
+from .files import Progress, check
 
 
 class Filing(Facade):
@@ -30,7 +30,7 @@ class Filing(Facade):
             Refused: a quota.
             FileProblem: it was changed meanwhile, or cannot be read.
         """
-        look_at(path)
+        check(path)
         log_id = await self._log(target)
         return (await self.run(self._core.files.send(log_id, path, progress))).hex()
 

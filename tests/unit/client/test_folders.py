@@ -254,7 +254,7 @@ def test_damage_anywhere_is_refused_or_harms_nothing(
 ) -> None:
     tree, rng = scan(folder), random.Random(seed)
     data = bytearray(tree.read(0, tree.size))
-    heads = [piece.start for piece in tree.pieces]
+    heads = [entry.start for entry in tree.entries]
     for _ in range(rng.randint(1, 8)):
         data[min(len(data) - 1, rng.choice(heads) + rng.randrange(1024))] = rng.randrange(256)
     (tmp_path / "archive").write_bytes(data)

@@ -10,7 +10,7 @@ disk        room, names and the last rename
 """
 
 from .disk import FileProblem
-from .sending import Progress, look_at
+from .sending import Progress, check, left_out
 from .transfers import Files
 
-__all__ = ["FileProblem", "Files", "Progress", "look_at"]
+__all__ = ["FileProblem", "Files", "Progress", "check", "left_out"]

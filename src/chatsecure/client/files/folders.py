@@ -33,21 +33,39 @@ _KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.XHDTYPE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A stretch of the archive: bytes, or a file's."""
+class _Entry:
+    """A file or folder in the archive: a header, what is in it, zeros to the end of a block.
 
+    There may be very many: headers are made again from these when they are read.
+    """
+
+    name: str
     start: int
-    head: bytes
-    path: Path | None
     size: int
-    mark: str
+    mtime_ns: int
+    inode: int
+    plain: bool
+
+    def head(self) -> bytes:
+        """Its header."""
+        info = tarfile.TarInfo(self.name.encode("utf-8", "replace").decode())
+        info.mtime = self.mtime_ns // 1_000_000_000
+        info.size, info.mode = (self.size, 0o644) if self.plain else (0, 0o755)
+        info.type = tarfile.REGTYPE if self.plain else tarfile.DIRTYPE
+        return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+    @property
+    def mark(self) -> str:
+        """Changes when the file does."""
+        return _marked(self.size, self.mtime_ns, self.inode) if self.plain else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
     """A folder as an archive."""
 
-    pieces: tuple[_Piece, ...]
+    folder: Path
+    entries: tuple[_Entry, ...]
     size: int
     mark: str
     """Changes when anything in the folder does."""
@@ -61,70 +79,79 @@ class Tree:
             FileProblem: a file in it was changed or cannot be read.
         """
         parts, end = [], min(offset + length, self.size)
-        index = bisect_right(self.pieces, offset, key=lambda piece: piece.start) - 1
+        index = bisect_right(self.entries, offset, key=lambda entry: entry.start) - 1
         while offset < end:
-            piece = self.pieces[index]
-            stop = min(end, piece.start + len(piece.head) + piece.size)
-            parts.append(_read(piece, offset - piece.start, stop - offset))
+            last = index + 1 >= len(self.entries)
+            stop = min(end, self.size if last else self.entries[index + 1].start)
+            if index >= 0:
+                parts.append(self._read(self.entries[index], offset, stop - offset))
+            else:
+                parts.append(bytes(stop - offset))
             offset, index = stop, index + 1
         return b"".join(parts)
 
+    def _read(self, entry: _Entry, offset: int, length: int) -> bytes:
+        """From a place in the archive, not beyond this entry."""
+        head, offset = entry.head(), offset - entry.start
+        data = head[offset : offset + length]
+        begin = max(0, offset - len(head))
+        wanted = min(length - len(data), max(0, entry.size - begin))
+        if wanted:
+            data += _contents(self.folder / entry.name, entry.mark, begin, wanted)
+        return data + bytes(length - len(data))
 
-def _read(piece: _Piece, offset: int, length: int) -> bytes:
-    data = piece.head[offset : offset + length]
-    if len(data) == length or piece.path is None:
-        return data
-    begin = max(0, offset - len(piece.head))
+
+def _contents(path: Path, mark: str, begin: int, wanted: int) -> bytes:
+    parts = []
     try:
-        with piece.path.open("rb", buffering=0) as file:
-            if _mark(os.fstat(file.fileno())) != piece.mark:
-                raise FileProblem(f"{piece.path} was changed while it was being sent")
+        with path.open("rb", buffering=0) as file:
+            if file_mark(os.fstat(file.fileno())) != mark:
+                raise FileProblem(f"{path} was changed while it was being sent")
             file.seek(begin)
-            wanted = length - len(data)
             while wanted and (more := file.read(wanted)):
-                data, wanted = data + more, wanted - len(more)
+                parts.append(more)
+                wanted -= len(more)
     except OSError as error:
-        raise FileProblem(f"{piece.path} cannot be read: {error.strerror}") from None
+        raise FileProblem(f"{path} cannot be read: {error.strerror}") from None
     if wanted:
-        raise FileProblem(f"{piece.path} was changed while it was being sent")
-    return data
+        raise FileProblem(f"{path} was changed while it was being sent")
+    return b"".join(parts)
 
 
-def _mark(status: os.stat_result) -> str:
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
+def file_mark(status: os.stat_result) -> str:
+    """Changes when a file does."""
+    return _marked(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _marked(size: int, mtime_ns: int, inode: int) -> str:
+    return f"{size}:{mtime_ns}:{inode}"
 
 
 def scan(folder: Path) -> Tree:
-    """Lay a folder out as an archive.
+    """Lay a folder out as an archive. May take seconds: call it in a thread.
 
     Raises:
         Usage: it holds too much, or something that may not be read.
     """
-    pieces: list[_Piece] = []
+    entries: list[_Entry] = []
     skipped: list[str] = []
-    digest = sha256()
-    offset, padding = 0, b""
-    for path, status in _walk(folder, skipped, 0):
-        name = path.relative_to(folder).as_posix()
-        info = tarfile.TarInfo(name.encode("utf-8", "replace").decode())
-        info.mtime = int(status.st_mtime)
-        plain = stat.S_ISREG(status.st_mode)
-        info.size, info.mode = (status.st_size, 0o644) if plain else (0, 0o755)
-        info.type = tarfile.REGTYPE if plain else tarfile.DIRTYPE
-        head = padding + info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-        mark = _mark(status) if plain else ""
-        pieces.append(_Piece(offset, head, path if plain else None, info.size, mark))
-        digest.update(f"{name}\0{mark}\0".encode("utf-8", "surrogateescape"))
-        offset += len(head) + info.size
-        padding = bytes(-info.size % tarfile.BLOCKSIZE)
-        if len(pieces) > MAX_ENTRIES:
+    digest, offset = sha256(), 0
+    for path, status in _walk(str(folder), skipped, 0):
+        if len(entries) >= MAX_ENTRIES:
             raise Usage(f"{folder} holds more than {MAX_ENTRIES} files", hint="pack it first")
-    end = padding + bytes(2 * tarfile.BLOCKSIZE)
-    pieces.append(_Piece(offset, end, None, 0, ""))
-    return Tree(tuple(pieces), offset + len(end), digest.hexdigest(), tuple(skipped))
+        plain = stat.S_ISREG(status.st_mode)
+        entry = _Entry(
+            path[len(str(folder)) + 1 :].replace(os.sep, "/"), offset,
+            status.st_size if plain else 0, status.st_mtime_ns, status.st_ino, plain,
+        )  # fmt: skip
+        entries.append(entry)
+        digest.update(f"{entry.name}\0{entry.mark}\0".encode("utf-8", "surrogateescape"))
+        offset += len(entry.head()) + entry.size + -entry.size % tarfile.BLOCKSIZE
+    size = offset + 2 * tarfile.BLOCKSIZE
+    return Tree(folder, tuple(entries), size, digest.hexdigest(), tuple(skipped))
 
 
-def _walk(folder: Path, skipped: list[str], depth: int) -> Iterator[tuple[Path, os.stat_result]]:
+def _walk(folder: str, skipped: list[str], depth: int) -> Iterator[tuple[str, os.stat_result]]:
     if depth > MAX_DEPTH:
         raise Usage(f"{folder} lies too deep", hint="pack it first")
     try:
@@ -133,12 +160,12 @@ def _walk(folder: Path, skipped: list[str], depth: int) -> Iterator[tuple[Path, 
         for entry in entries:
             status = entry.stat(follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
-                yield Path(entry.path), status
-                yield from _walk(Path(entry.path), skipped, depth + 1)
+                yield entry.path, status
+                yield from _walk(entry.path, skipped, depth + 1)
             elif stat.S_ISREG(status.st_mode):
                 if not os.access(entry.path, os.R_OK):
                     raise Usage(f"{entry.path} may not be read by you")
-                yield Path(entry.path), status
+                yield entry.path, status
             else:
                 skipped.append(entry.path)
     except OSError as error:

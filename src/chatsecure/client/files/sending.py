@@ -9,6 +9,7 @@ that the server has on disk.
 from __future__ import annotations
 
 import mimetypes
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ from chatsecure.wire.errors import (
 )
 
 from .disk import FileProblem
-from .folders import Tree, scan
+from .folders import Tree, file_mark, scan
 from .line import FileLine
 from .meter import Meter
 from .rows import UNHASHED
@@ -93,33 +94,60 @@ class Source:
             raise FileProblem(f"{self.path} cannot be read: {error.strerror}") from None
 
 
-def look_at(path: Path) -> Source:
-    """Look at a file or folder to send.
-
-    Raises:
-        NotFound: there is none.
-        Usage: it is a device or a whole disk, or may not be read.
-    """
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What the system says of a path, in a sentence."""
     try:
-        status = path.stat()
-        if path.is_dir():
-            whole = path.resolve()
-            if whole == whole.parent:
-                raise Usage(f"{path} is a whole disk", hint="choose a folder on it")
-            tree = scan(whole)
-            return Source(whole, tree.size, tree.mark, tree)
-        if not path.is_file():
-            raise Usage(f"{path} is no plain file and no folder")
-        with path.open("rb"):
-            pass
+        yield
     except FileNotFoundError:
         raise NotFound(f"there is no file {path}") from None
     except PermissionError:
         raise Usage(f"{path} may not be read by you") from None
     except OSError as error:
         raise Usage(f"{path} cannot be read: {error.strerror}") from None
-    mark = f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
-    return Source(path.resolve(), status.st_size, mark)
+
+
+def check(path: Path) -> None:
+    """See at once whether this can be sent, without looking into a folder.
+
+    Raises:
+        NotFound: there is none.
+        Usage: it is a device or a whole disk, or may not be read.
+    """
+    with _readable(path):
+        if path.is_dir():
+            whole = path.resolve()
+            if whole == whole.parent:
+                raise Usage(f"{path} is a whole disk", hint="choose a folder on it")
+        elif not stat.S_ISREG(path.stat().st_mode):
+            raise Usage(f"{path} is no plain file and no folder")
+        else:
+            path.open("rb").close()
+
+
+def look_at(path: Path) -> Source:
+    """Look at a file or folder to send; a folder may take seconds: call it in a thread.
+
+    Raises:
+        NotFound, Usage: see `check`; or a folder holds too much, or what may not be read.
+    """
+    check(path)
+    with _readable(path):
+        whole = path.resolve()
+        if whole.is_dir():
+            tree = scan(whole)
+            return Source(whole, tree.size, tree.mark, tree)
+        return Source(whole, (status := whole.stat()).st_size, file_mark(status))
+
+
+def left_out(path: Path) -> tuple[str, ...]:
+    """Links and other things of a folder that are not sent with it.
+
+    Raises:
+        NotFound, Usage: see `look_at`.
+    """
+    tree = look_at(path).tree
+    return () if tree is None else tree.skipped
 
 
 def begin(core: Core, log_id: bytes, id_: bytes, source: Source) -> Flow[None]:
@@ -181,8 +209,13 @@ def _hash(source: Source) -> bytes:
     return digest.digest()
 
 
-def bring(files: Files, key: tuple[bytes, bytes], progress: Progress) -> Flow[None]:
+def bring(
+    files: Files, key: tuple[bytes, bytes], progress: Progress, source: Source | None = None
+) -> Flow[None]:
     """Announce, post and upload a file that was begun.
+
+    Args:
+        source: it, where it was just looked at.
 
     Raises:
         Refused: the server does not take it.
@@ -194,7 +227,8 @@ def bring(files: Files, key: tuple[bytes, bytes], progress: Progress) -> Flow[No
     )
     manifest = decode_content(bytes(found[0]))
     assert isinstance(manifest, FileManifest)
-    source = yield core.work(lambda: _again(Path(found[1]), found[2]))
+    if source is None:
+        source = yield core.work(lambda: _again(Path(found[1]), found[2]))
     uploading = _Uploading(files, source, manifest, progress)
     if manifest.sha256 != UNHASHED:
         yield from uploading.run(log_id, lambda: _post(core, log_id, id_, manifest))

@@ -35,7 +35,7 @@ from .folders import rename_folder, unpack
 from .lines import Lines
 from .receiving import is_whole
 from .rows import Key
-from .sending import Progress, look_at
+from .sending import Progress, Source, look_at
 from .wishes import Wishes
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Files(Wishes):
             FileProblem: it changed meanwhile or cannot be read.
             Refused: the server does not take it.
         """
-        source = look_at(path)
+        source: Source = yield self.core.work(lambda: look_at(path))
         found = self._db.value(
             "SELECT id FROM files WHERE log_id = ? AND incoming = 0"
             " AND state = 'sending' AND source = ? AND source_mark = ?",
@@ -98,7 +98,7 @@ class Files(Wishes):
             except BaseException:
                 self._release(key)
                 raise
-        yield from self._send(key, progress)
+        yield from self._send(key, progress, source)
         return self._sent(key)
 
     def _take(self, key: Key) -> bool:
@@ -120,7 +120,9 @@ class Files(Wishes):
             raise ChatSecureError(f"the file was not sent: {reason or state}")
         return key[1]
 
-    def _send(self, key: Key, progress: Progress | None) -> Flow[None]:
+    def _send(
+        self, key: Key, progress: Progress | None, source: Source | None = None
+    ) -> Flow[None]:
         """Bring one of ours through; it is ours to do."""
 
         def report(done: int, total: int) -> None:
@@ -132,7 +134,7 @@ class Files(Wishes):
             yield from self._await_place(key)
             if self._state(key) != "sending":
                 return
-            yield from sending.bring(self, key, report)
+            yield from sending.bring(self, key, report, source)
             with self._db.transaction():
                 if self._set(key, "sent", "sending"):
                     self.tell(key, state="sent")
@@ -260,11 +262,13 @@ class Files(Wishes):
 
     def _failed(self, key: Key, error: ChatSecureError | OSError) -> None:
         found = self._db.row(
-            "SELECT incoming, state, tries FROM files WHERE log_id = ? AND id = ?", *key
+            "SELECT incoming, state, tries, retry_at FROM files WHERE log_id = ? AND id = ?", *key
         )
         if found is None or found[1] not in ("offered", "receiving", "failed", "sending"):
             return
-        incoming, _, tries = found
+        incoming, state, tries, retry_at = found
+        if state == "failed" and retry_at is None:
+            return  # Its sender has just said so, and why.
         if isinstance(error, NotInTime):
             return  # It was stopped by somebody's word, which says what becomes of it.
         retry = None

@@ -278,19 +278,18 @@ class FileLine:
         blobs, length = self._core.transfers.blobs, rules.segment_length(row, segment)
         offset = segment * row.segment_bytes
         end = offset + length
-        started = False
+        try:
+            # Once so many bytes are promised there is no way to say that they do not come.
+            blobs.read_into(row.blob_id, end - 1, self._buffer[:1])
+        except (ChatSecureError, OSError) as error:
+            raise Refused(ErrorCode.NOT_FOUND, str(error)) from error
+        self._send(m.BlobData(segment, length), request)
         while offset < end:
             piece = self._buffer[: min(BUFFER_BYTES, end - offset)]
             try:
                 blobs.read_into(row.blob_id, offset, piece)
             except (ChatSecureError, OSError) as error:
-                if not started:
-                    raise Refused(ErrorCode.NOT_FOUND, str(error)) from error
-                # So many bytes are promised: there is no way to say that they do not come.
                 raise ConnectionError("a file went while it was being sent") from error
-            if not started:
-                started = True
-                self._send(m.BlobData(segment, length), request)
             self._sock.sendall(piece)
             self.moved += 1
             offset += len(piece)
