@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from .transfers import Files
 
-SYNC_SEGMENTS = 16
-"""Segments after which what was written is brought to disk and noted down."""
+SYNC_SEGMENTS = 2
+"""Segments after which what was written is brought to disk and noted down. Few: while a disk takes
+much at once, it makes whoever writes a message wait."""
 _sync_data = getattr(os, "fdatasync", os.fsync)
 """The bytes and what it takes to find them, not the times."""
 
