@@ -92,11 +92,34 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 def mixed_scripts(name: str) -> bool:
     """Whether a name mixes scripts that are easily confused (Latin, Greek, Cyrillic): shown with
     a warning."""
-    scripts = {
+    return not name.isascii() and len(_scripts(name)) > 1
+
+
+@lru_cache(maxsize=4096)
+def _scripts(name: str) -> frozenset[str]:
+    return frozenset(
         script
         for sign in name
         if sign.isalpha()
         for script in ("LATIN", "GREEK", "CYRILLIC")
         if unicodedata.name(sign, "").startswith(script)
-    }
-    return len(scripts) > 1
+    )
+
+
+_LOOKS = str.maketrans(
+    "аеорсухіјѕһԁԛԝкмтвнгзӏοανρυικτχεγηω01",
+    "aeopcyxijshdqwkmtbhr3loavpuiktxeynwol",
+)  # fmt: skip
+"""Letters and digits of a folded name that are drawn as others are (of UTS #39's confusables)."""
+
+
+@lru_cache(maxsize=4096)
+def _shape(name: str) -> str:
+    # A great I is drawn as a small l is.
+    return fold_name(name.replace("I", "l")).translate(_LOOKS)
+
+
+def lookalike(name: str, others: Iterable[str]) -> str:
+    """The first of these names that is another one but may be taken for this one, or nothing."""
+    shape, folded = _shape(name), fold_name(name)
+    return next((one for one in others if _shape(one) == shape and fold_name(one) != folded), "")

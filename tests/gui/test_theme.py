@@ -7,8 +7,10 @@ from tkinter import ttk
 
 import pytest
 
+from chatsecure.client.lines import MemberLine
 from chatsecure.gui import pictures, style
 from chatsecure.gui.palette import LIGHT, PAIRS, PALETTES, contrast
+from chatsecure.gui.people import People
 from chatsecure.gui.theme import Theme, system_scale
 
 LEAST_CONTRAST = 4.5
@@ -160,3 +162,18 @@ def test_pictures_long_unused_are_forgotten(root: tk.Tk) -> None:
         theme.keep(("big", number), lambda: pictures.rounded(1000, 1000, 0, "#000000"))
     assert first not in theme.root.image_names()
     assert theme.avatar("alice") is theme.avatar("alice")
+
+
+def test_people_whose_names_look_like_others_are_marked(root: tk.Tk) -> None:
+    def member(name: str, *, verified: bool = False) -> MemberLine:
+        return MemberLine(name, "member", True, "", False, verified, False)
+
+    panel = People(root, Theme(root), on=lambda _what, _value: None)
+    some = [member("bob"), member("b0b", verified=True), member("pаul"), member("zoe")]
+    panel.show(some, may_add=False)
+    looks = [panel._look(one) for one in some]
+    assert [look.title for look in looks] == ["bob", "b0b", "pаul (?)", "zoe"]
+    assert [look.subtitle for look in looks] == [
+        "here, looks like b0b", "here, compared", "here, mixes alphabets", "here",
+    ]  # fmt: skip
+    assert [bool(look.strip) for look in looks] == [True, False, True, False]

@@ -11,10 +11,7 @@ import pytest_asyncio
 from chatsecure.cli.actions import Chat
 from chatsecure.client.client import Client
 from chatsecure.client.events import (
-    FileEvent,
     MessageEvent,
-    ReactionEvent,
-    changed_line,
 )
 from chatsecure.wire.errors import NotFound, Usage
 
@@ -285,11 +282,6 @@ async def test_a_page_around_a_message_and_the_lines_an_event_changes(met_again:
     for wrong in ("%", "", "zz", "ffffffffffff"):
         with pytest.raises(NotFound):
             bob.client.message(wrong)
-    reaction = ReactionEvent(at="", id="1", of=id_, emoji="x")
-    assert changed_line(reaction) == id_
-    file = FileEvent(at="", id=id_, name="n", size=1, sha256="", state="received")
-    assert changed_line(file) == id_
-    assert changed_line(MessageEvent(at="", id=id_, text="x")) is None
 
 
 async def test_a_file_being_sent_does_not_hold_the_line(met_again: Three, tmp_path: Path) -> None:

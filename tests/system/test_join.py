@@ -69,6 +69,23 @@ def test_names_in_any_language(world: World) -> None:
     assert len(mara("users", "--json").ok().records) == 6
 
 
+def test_names_that_may_be_taken_for_another_are_told(world: World) -> None:
+    (mara,) = world.invited()
+    link = mara("invite", "--uses", "3").ok().out.strip()
+    for name in ("bob", "b0b", "mаra"):
+        world.join(name, link)
+    rows = [line.strip() for line in mara("users").ok().out.splitlines()]
+    assert len(rows) == 4
+    told = {row.split()[0]: row for row in rows}
+    assert told["bob"].endswith("looks like b0b")
+    assert told["b0b"].endswith("looks like bob")
+    assert told["mаra"].startswith("mаra (?)")
+    assert told["mаra"].endswith("looks like mara")
+    world.people[-1].send("@mara", "it is me")
+    listening = mara("listen", "--for", "3").ok().out
+    assert "mаra (?) -> you: it is me" in listening
+
+
 def test_a_link_to_another_key_is_refused_loudly(world: World, tmp_path: Path) -> None:
     link = parse_link(world.server.link)
     forged = format_link(link.host, link.port, bytes(20), link.secret)

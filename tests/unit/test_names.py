@@ -11,6 +11,7 @@ from chatsecure.names import (
     check_name,
     check_room,
     fold_name,
+    lookalike,
     mixed_scripts,
     nearest,
 )
@@ -200,6 +201,27 @@ def test_a_room_is_kept_in_one_form() -> None:
 )
 def test_a_name_of_scripts_that_look_alike_is_marked(name: str, mixed: bool) -> None:
     assert mixed_scripts(name) is mixed
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("раураl", "paypal"),
+        ("асе", "ace"),
+        ("b0b", "bob"),
+        ("aIice", "Alice"),
+        ("user1", "userl"),
+        ("αda", "ada"),
+        ("ada", "αda"),
+    ],
+)
+def test_a_name_that_may_be_taken_for_another_is_told(name: str, other: str) -> None:
+    assert lookalike(name, ["zoe", name, other]) == other
+
+
+@pytest.mark.parametrize("name", ["ada", "Ada", "мария", "adb", "Σωκράτης"])
+def test_other_names_are_not_taken_for_each_other(name: str) -> None:
+    assert lookalike(name, ["ada", "мария", "adb", "σωκράτης", "ad"]) == ""
 
 
 def test_the_nearest_name_is_suggested() -> None:

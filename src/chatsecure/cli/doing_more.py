@@ -2,7 +2,7 @@
 
 from chatsecure import words
 from chatsecure.client import settings
-from chatsecure.client.display import harmless, harmless_name
+from chatsecure.client.display import harmless, harmless_name, user_name
 from chatsecure.wire.errors import Usage
 from chatsecure.words import _, _n
 
@@ -24,14 +24,14 @@ class More(Rooms):
     """People, trust, settings, help."""
 
     async def do_users(self, _arguments: tuple[str, ...]) -> None:
-        for user in await self.client.users():
-            marks = user_marks(
-                me=user.me, owner=user.owner, verified=user.verified, changed=user.changed
-            )
+        found = await self.client.users()
+        names = [user.name for user in found]
+        for user in found:
+            marks = user_marks(user, names)
             state = _("online") if user.online else _("offline")
             if user.away:
                 state = _("away: {why}").format(why=harmless(user.away, lines=False))
-            self._show(", ".join([harmless_name(user.name), state, *marks]))
+            self._show(", ".join([user_name(user.name), state, *marks]))
 
     async def do_verify(self, arguments: tuple[str, ...]) -> None:
         user, what = arguments[0], arguments[1] if len(arguments) > 1 else ""

@@ -1,10 +1,10 @@
 """Events and history as lines for people: one item, one line; a text's further lines are
 indented, so that nobody's text can pass for a line of ours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from chatsecure.client.display import harmless, harmless_name
+from chatsecure.client.display import harmless, harmless_name, user_name
 from chatsecure.client.events import (
     ConnectionEvent,
     DeletedEvent,
@@ -24,6 +24,7 @@ from chatsecure.client.events import (
     TypingEvent,
 )
 from chatsecure.client.history import HistoryLine
+from chatsecure.names import lookalike, mixed_scripts
 from chatsecure.words import _, _n, sentence
 
 SHORT_ID = 8
@@ -73,9 +74,20 @@ def describe(
     return None if said is None else f"{clock(event.at, now)} {said}"
 
 
+def doubt(name: str, others: Iterable[str]) -> str:
+    """Why a user's name may be taken for another; nothing where it may not.
+
+    Args:
+        others: the names around it; its own may be among them.
+    """
+    if other := lookalike(name, others):
+        return _("looks like {name}").format(name=harmless_name(other))
+    return _("mixes alphabets") if mixed_scripts(name) else ""
+
+
 def heading(conversation: str | None, sender: str | None, me: str) -> str:
     """Who says it to whom."""
-    who, where = harmless_name(sender or "?"), harmless_name(conversation or "?")
+    who, where = user_name(sender or "?"), user_name(conversation or "?")
     if where.startswith("@") and sender != me:
         where = _("you")
     return f"{_('you') if sender == me else who} -> {where}"
@@ -87,7 +99,7 @@ def _said(event: Event, me: str, quote: Callable[[str], str] | None) -> str | No
         case MessageEvent():
             text = body(event.text)
             if event.action:
-                text = f"* {harmless_name(event.sender or '?')} {text}"
+                text = f"* {user_name(event.sender or '?')} {text}"
             if event.reply_to and quote is not None:
                 head += " " + _("(in answer to {quoted})").format(quoted=quote(event.reply_to))
             return f"{head}: {text}"
@@ -165,11 +177,11 @@ def _notice(event: Event, me: str) -> str | None:
             return _receipt(event)
         case PresenceEvent():
             said = _("{who} is online") if event.state == "online" else _("{who} is offline")
-            return said.format(who=harmless_name(event.user))
+            return said.format(who=user_name(event.user))
         case StatusEvent():
             said = _("{who} is away") if event.away else _("{who} is back")
             why = f": {harmless(event.text, lines=False)}" if event.text else ""
-            return said.format(who=harmless_name(event.user)) + why
+            return said.format(who=user_name(event.user)) + why
         case MembershipEvent():
             return _membership(event, me)
         case RoomEvent():

@@ -3,12 +3,14 @@
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from chatsecure.client.client import Client
-from chatsecure.client.display import harmless_name
+from chatsecure.client.display import harmless_name, user_name
 from chatsecure.client.joining import join as join_server
+from chatsecure.client.lines import UserLine
 from chatsecure.client.profile.folder import Profile, exists
 from chatsecure.links import format_address, parse_link, qr_text
 from chatsecure.names import BadName, check_name
@@ -17,6 +19,7 @@ from chatsecure.words import _, several
 
 from . import session
 from .durations import parse_duration
+from .human import doubt
 from .output import Output
 
 
@@ -240,25 +243,30 @@ async def _users(output: Output) -> int:
             for user in found:
                 output.record(asdict(user))
         else:
+            names = [user.name for user in found]
             output.table(
                 (
-                    harmless_name(user.name),
+                    user_name(user.name),
                     _("online") if user.online else _("offline"),
                     user.fingerprint,
-                    ", ".join(user_marks(me=user.me, owner=user.owner, verified=user.verified,
-                                         changed=user.changed)),
+                    ", ".join(user_marks(user, names)),
                 )
                 for user in found
             )  # fmt: skip
     return 0
 
 
-def user_marks(*, me: bool, owner: bool, verified: bool, changed: bool) -> list[str]:
-    """What there is to say of a user, in words."""
+def user_marks(user: UserLine, names: Iterable[str]) -> list[str]:
+    """What there is to say of a user, in words.
+
+    Args:
+        names: everybody's, for those that look alike.
+    """
     marks = {
-        _("you"): me,
-        _("owner"): owner,
-        _("verified"): verified,
-        _("IDENTITY CHANGED"): changed,
+        _("you"): user.me,
+        _("owner"): user.owner,
+        _("verified"): user.verified,
+        _("IDENTITY CHANGED"): user.changed,
+        (why := doubt(user.name, names)): bool(why),
     }
     return [mark for mark, said in marks.items() if said]

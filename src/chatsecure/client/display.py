@@ -8,6 +8,8 @@ and stacks of combining marks that would cover other lines.
 import re
 import unicodedata
 
+from chatsecure.names import mixed_scripts
+
 MAX_MARKS = 8
 """Combining marks kept on one character: Vietnamese needs 2, Tibetan and Hebrew up to about 5."""
 MAX_FILE_NAME_BYTES = 200
@@ -99,6 +101,12 @@ def harmless_name(text: str) -> str:
     """A foreign name (of a user, a room, a file) for showing: one line, at most 80 characters."""
     shown = harmless(text, lines=False).strip()
     return shown if len(shown) <= 80 else shown[:79] + "…"
+
+
+def user_name(text: str) -> str:
+    """A user's name, or a conversation's, for showing: with a sign that no name can hold where a
+    user's mixes alphabets, as a Latin name with one Cyrillic letter does."""
+    return harmless_name(text) + (" (?)" if text[:1] != "#" and mixed_scripts(text) else "")
 
 
 def safe_filename(name: str) -> str:

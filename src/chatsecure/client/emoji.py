@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 
 _TABLE = Path(__file__).with_name("emoji.txt")
-_NAME = re.compile(r":([a-z0-9_+'-]{1,60}):")
 _SKIN = "\U0001f3fb-\U0001f3ff"
 _LETTERS = "\U0001f1e6-\U0001f1ff"
 _BLOCKS = "\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff"
@@ -79,11 +78,6 @@ def search(words: str, limit: int = 60) -> list[Emoji]:
                 begins = any(own.replace("_", " ").startswith(wanted[0]) for own in one.names)
                 (first if begins else later).append(one)
     return (first + later)[:limit]
-
-
-def with_names_replaced(text: str) -> str:
-    """The text with each known `:name:` as its emoji; unknown ones stay."""
-    return _NAME.sub(lambda found: sign_of(found.group(1)) or found.group(), text)
 
 
 @cache

@@ -194,17 +194,6 @@ NOTICES = (MembershipEvent, RoomEvent, IdentityEvent, GapEvent)
 """Events that stand in a conversation's history beside its messages."""
 
 
-def changed_line(event: Event) -> str | None:
-    """The id of the message that an event changes the line of, or None: a face draws it anew."""
-    match event:
-        case EditedEvent() | DeletedEvent() | ReactionEvent() | ReceiptEvent() | StateEvent():
-            return event.of
-        case FileEvent():
-            return event.id
-        case _:
-            return None
-
-
 LAST_MS = 253_402_300_799_999
 """The end of the year 9999."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

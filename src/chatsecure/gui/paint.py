@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chatsecure.client import markup
-from chatsecure.client.display import harmless, harmless_name
+from chatsecure.client.display import harmless, harmless_name, user_name
 from chatsecure.client.history import HistoryLine
 from chatsecure.words import _
 
@@ -182,7 +182,7 @@ class Painter:
         pen, theme = self.pen, self.theme
         action = ("user", line.sender)
         color = pictures.name_color(line.sender)
-        pieces = [Piece(harmless_name(line.sender), (color,), "bold", color, action)]
+        pieces = [Piece(user_name(line.sender), (color,), "bold", color, action)]
         if line.mine:
             pieces += [_SPACE, Piece(_("(you)"), ("time",), "tiny", "dim")]
         pieces += [_GAP, Piece(entries.clock(line.at), ("time",), "tiny", "dim")]

@@ -100,9 +100,3 @@ def _luminance(color: str) -> float:
         for part in (value / 255 for value in rgb(color))
     ]
     return sum(starmap(float.__mul__, zip(linear, (0.2126, 0.7152, 0.0722), strict=True)))
-
-
-def mix(one: str, other: str, part: float) -> str:
-    """A colour between two: `part` of the other, 0 to 1."""
-    mixed = (round(a + (b - a) * part) for a, b in zip(rgb(one), rgb(other), strict=True))
-    return "#" + "".join(f"{value:02x}" for value in mixed)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from tkinter import ttk
 from typing import Any
 
+from chatsecure.cli.human import doubt
 from chatsecure.client.lines import MemberLine
 
 from . import shown
@@ -33,6 +34,7 @@ class People(ttk.Frame):
     def __init__(self, master: tk.Misc, theme: Theme, *, on: Told) -> None:
         super().__init__(master, style="Side.TFrame")
         self._theme = theme
+        self._names: list[str] = []
         px = theme.px
         top = ttk.Frame(self, style="Side.TFrame", padding=(px(12), px(10), px(8), px(6)))
         self._title = ttk.Label(top, style="Side.Title.TLabel")
@@ -65,6 +67,7 @@ class People(ttk.Frame):
             turn(self._add)
         else:
             self._add.pack_forget()
+        self._names = [member.name for member in members]
         order = {"owner": 0, "manager": 1, "member": 2}
         self.rows.show(sorted(members, key=lambda one: (order.get(one.role, 3), not one.online)))
 
@@ -72,12 +75,13 @@ class People(ttk.Frame):
         state = _("here") if member.online else _("not here")
         if member.away:
             state = _("away: {text}").format(text=shown.words(member.away, 80))
+        why = "" if member.me or member.verified else doubt(member.name, self._names)
         if member.changed:
             trust = _("identity CHANGED")
         elif member.verified:
             trust = _("compared")
         else:
-            trust = ""
+            trust = why
         words = [state, trust] if trust else [state]
         dot = "away" if member.away else "online" if member.online else "offline"
         return Look(
@@ -85,5 +89,5 @@ class People(ttk.Frame):
             subtitle=", ".join(map(logical, words)),
             corner=role_word(member.role),
             image=avatar(self._theme, member.name, 32, dot),
-            strip="danger" if member.changed else "",
+            strip="danger" if member.changed else "away" if why else "",
         )

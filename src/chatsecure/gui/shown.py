@@ -1,6 +1,6 @@
 """Foreign text on its way into a label, a title or a list: harmless, and fit for Tk on X11."""
 
-from chatsecure.client.display import harmless, harmless_name
+from chatsecure.client.display import harmless, harmless_name, user_name
 from chatsecure.words import sentence as translated
 
 from .glyphs import fit_for_tk
@@ -28,9 +28,9 @@ def words(text: str, most: int = 160) -> str:
 
 def who(conversation: str) -> str:
     """`target` for a list."""
-    return harmless_name(conversation).removeprefix("@")
+    return user_name(conversation).removeprefix("@")
 
 
 def target(conversation: str) -> str:
     """A conversation as people know it: `#room`, or a person's name."""
-    return name(conversation).removeprefix("@")
+    return fit_for_tk(who(conversation))

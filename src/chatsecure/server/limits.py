@@ -40,7 +40,6 @@ class ServerLimits:
     claim_burst: int = _limit(2_000, "users a device", "making a room of a thousand people")
     whisper_rate: int = _limit(20, "whispers a second and device", "typing is not a channel")
     users: int = _limit(100_000, "users", "size of the database")
-    devices_per_user: int = _limit(16, "devices", "every group grows with them")
     key_packages: int = _limit(200, "KeyPackages a device", "space for unclaimed ones")
     roster: int = _limit(10_000, "devices a conversation", "cost of a commit")
     logs_per_user: int = _limit(10_000, "conversations made by a user", "size of the database")

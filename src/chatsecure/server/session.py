@@ -183,13 +183,6 @@ class Session:
             self.port.write(encode_message(message, request))
             self._update_hold()
 
-    def released(self, request: int) -> None:
-        """What came with a request is not held any more; its answer is still to come."""
-        self._request_bytes -= self._requests.get(request, 0)
-        if request in self._requests:
-            self._requests[request] = 0
-            self._update_hold()
-
     def refuse(self, request: int, error: Exception) -> None:
         """Answer a request with why not."""
         if not isinstance(error, ChatSecureError):

@@ -16,7 +16,7 @@ from rich.style import Style
 
 from chatsecure.cli.human import size_text
 from chatsecure.client import markup
-from chatsecure.client.display import harmless, harmless_name
+from chatsecure.client.display import harmless, harmless_name, user_name
 from chatsecure.client.history import HistoryLine
 from chatsecure.words import _, _n, several
 
@@ -143,7 +143,7 @@ def _row(row: Row, look: Look, ground: str | None, *, selected: bool) -> Row:
 
 def _head(line: HistoryLine, look: Look) -> Row:
     palette = look.palette
-    name = _("you") if line.mine else harmless_name(line.sender)
+    name = _("you") if line.mine else user_name(line.sender)
     when = local(line.at)
     clock = f"{when:%H:%M}" if when is not None else "--:--"
     colour = palette.text if line.mine else name_colour(palette, line.sender)
@@ -194,7 +194,7 @@ def _body(line: HistoryLine, look: Look) -> list[tuple[str, list[Piece[Style]]]]
     """The text of a message: what stands before each part's rows, and the part."""
     palette = look.palette
     if line.action:
-        who = f"* {harmless_name(line.sender)} "
+        who = f"* {user_name(line.sender)} "
         return [
             (
                 "",

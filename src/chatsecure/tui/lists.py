@@ -6,7 +6,8 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
-from chatsecure.client.display import harmless_name
+from chatsecure.cli.human import doubt
+from chatsecure.client.display import harmless_name, user_name
 from chatsecure.client.lines import MemberLine, RoomLine
 from chatsecure.words import _, _n
 
@@ -65,7 +66,10 @@ def _conversation(room: RoomLine, width: int, palette: Palette) -> Entry:
     return Entry(
         (
             Segment(f" {mark} ", kind),
-            Segment(fill(harmless_name(room.name), space), style(colour, bold=loud)),
+            Segment(
+                fill(user_name(room.name) if private else harmless_name(room.name), space),
+                style(colour, bold=loud),
+            ),
             Segment(tail, style(tail_colour, bold=loud)),
             Segment(" "),
         ),
@@ -87,15 +91,16 @@ def presence(*, online: bool, away: str, changed: bool, palette: Palette) -> tup
 def people(members: Sequence[MemberLine], width: int, palette: Palette) -> list[Entry]:
     """The people of a conversation: those who are here first, each group by role and name."""
     entries: list[Entry] = []
+    names = [member.name for member in members]
     for title, online in ((_("Here"), True), (_("Not here"), False)):
         group = [member for member in members if member.online == online]
         if group:
             entries.append(heading(f"{title} · {len(group)}", width, palette))
-            entries += [_person(member, width, palette) for member in group]
+            entries += [_person(member, names, width, palette) for member in group]
     return entries
 
 
-def _person(member: MemberLine, width: int, palette: Palette) -> Entry:
+def _person(member: MemberLine, names: Sequence[str], width: int, palette: Palette) -> Entry:
     mark, kind = presence(
         online=member.online, away=member.away, changed=member.changed, palette=palette
     )
@@ -108,14 +113,14 @@ def _person(member: MemberLine, width: int, palette: Palette) -> Entry:
         notes.append(_("away"))
     if member.changed:
         notes.append(_("CHANGED"))
+    elif why := doubt(member.name, names):
+        notes.append(why)
     tail = cut(" ".join(notes), max(0, width - 8))
     space = max(3, width - 4 - cell_len(tail) - (1 if tail else 0))
     return Entry(
         (
             Segment(f" {mark} ", kind),
-            Segment(
-                fill(harmless_name(member.name), space), style(name_colour(palette, member.name))
-            ),
+            Segment(fill(user_name(member.name), space), style(name_colour(palette, member.name))),
             Segment(f" {tail}" if tail else "", style(palette.dim)),
             Segment(" "),
         ),

@@ -12,7 +12,9 @@ from chatsecure.client.display import (
     harmless,
     harmless_name,
     safe_filename,
+    user_name,
 )
+from chatsecure.names import BadName, check_name
 
 more = settings(max_examples=300, deadline=None)
 
@@ -153,6 +155,15 @@ FILES = {
     "an accent in two parts": ("e\u0301.txt", "é.txt"),
     "a long extension": ("a." + "x" * 30, "a." + "x" * 30),
 }
+
+
+def test_a_name_that_mixes_alphabets_has_a_sign_that_no_name_can_hold() -> None:
+    assert user_name("pаypal") == "pаypal (?)"
+    assert user_name("@pаypal") == "@pаypal (?)"
+    assert [user_name(name) for name in ("ada", "мария", "#pаypal")] == ["ada", "мария", "#pаypal"]
+    for sign in "(?)":
+        with pytest.raises(BadName):
+            check_name(f"ada{sign}")
 
 
 @pytest.mark.parametrize(("name", "saved"), FILES.values(), ids=FILES.keys())

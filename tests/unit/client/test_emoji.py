@@ -47,10 +47,6 @@ def test_letters_and_numbers_are_no_emoji(text: str) -> None:
     assert emoji.pattern().search(text) is None
 
 
-def test_names_become_signs_and_unknown_ones_stay() -> None:
-    assert emoji.with_names_replaced("ok :+1: at 10:30:45 :nosuch:") == "ok 👍 at 10:30:45 :nosuch:"
-
-
 def test_search_finds_by_parts_of_names_and_the_beginning_first() -> None:
     found = [one.sign for one in emoji.search("heart")]
     assert len(found) > 10

@@ -6,7 +6,6 @@ Decisions (`rules/`) are functions over a `Tx`; they know no SQL. A write is dur
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import NewType, Protocol, TypeVar
 
 from chatsecure.wire import messages as m
@@ -140,13 +139,6 @@ class BlobRow:
     def state(self) -> m.BlobState:
         """As clients get it."""
         return m.BlobState(self.blob_id, self.size, self.segment_bytes, self.whole, self.complete)
-
-
-class Expiry(IntEnum):
-    """Why a blob goes."""
-
-    RETENTION = 1
-    IDLE = 2
 
 
 @dataclass(frozen=True, slots=True)
