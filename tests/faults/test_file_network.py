@@ -1,7 +1,6 @@
 """Files over lines that are cut, stall, crawl and lie."""
 
 import os
-import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ def test_a_file_arrives_whole_through_cut_stalled_slow_and_lying_lines(
 ) -> None:
     _, alice, bob = three
     path, downloads = tmp_path / "big.bin", bob.folder / "downloads"
-    path.write_bytes(random.Random(mib).randbytes(mib * MIB))
+    path.write_bytes(os.urandom(mib * MIB))
     with slow_line(world.server.port, alice.folder, bob.folder) as line:
         line.bytes_per_s = SPEED
         reading = bob.start("listen")
