@@ -113,6 +113,9 @@ def test_history_says_in_words_who_has_a_message() -> None:
     assert history_line(line(state="queued"), "bob").endswith("[queued]")
     assert history_line(line(delivered=1), "bob").endswith("[delivered to 1 of 2]")
     assert history_line(line(delivered=2, read=1), "bob").endswith("[read by 1 of 2]")
+    file = line(file=True, text="a.txt", size=12, delivered=2, read=2, have=1)
+    assert history_line(file, "bob").endswith("[1 of 2 have it]")
+    assert history_record(file)["have"] == 1
     assert history_line(line(mine=False, sender="eve"), "bob").endswith("eve -> #lobby: hi")
     assert "taken back" in history_line(line(state="deleted", text=""), "bob")
     assert "file a.txt, 12 bytes" in history_line(line(file=True, text="a.txt", size=12), "bob")

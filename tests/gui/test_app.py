@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from desk import Desk, all_text, desk
 
+from chatsecure.gui import card
+
 
 @pytest.fixture
 def table(display: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
@@ -247,6 +249,12 @@ def test_a_file_goes_by_the_button_and_arrives_whole(
 
     three.until(lambda: "@alice" in mara.window.rooms, "mara has a private chat")
     three.until(arrived, "the file is here, whole")
+
+    def confirmed() -> bool:
+        (line,) = alice.ask(lambda: alice.app.session.client.history("@mara", 1))
+        return card.state_words(line, None) == "230 kB · received whole"
+
+    three.until(confirmed, "alice is told so")
 
 
 def test_a_window_offline_says_so_and_sends_later(three: Desk) -> None:

@@ -69,6 +69,8 @@ def test_a_notice_is_a_sentence(line: entries.HistoryLine, words: str) -> None:
         ({"people": 3, "delivered": 3}, ("delivered", "delivered")),
         ({"people": 3, "delivered": 3, "read": 1}, ("read", "read 1/3")),
         ({"people": 1, "delivered": 1, "read": 1}, ("read", "read")),
+        ({"people": 3, "delivered": 3, "read": 3, "have": 2}, ("delivered", "2 of 3 have it")),
+        ({"people": 1, "delivered": 1, "have": 1}, ("read", "received whole")),
     ],
 )
 def test_the_reach_of_a_message_is_told_in_words(

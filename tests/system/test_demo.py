@@ -1,7 +1,11 @@
 """The demo tells the truth."""
 
+import signal
 import subprocess
 import time
+from pathlib import Path
+
+import pytest
 
 from chatsecure.demo import Server, search_server
 
@@ -26,6 +30,25 @@ def test_the_scene_as_json_and_the_server_shown() -> None:
     done = run("demo", "--json", "--show-server", timeout=60).ok()
     assert [record["ok"] for record in done.records] == [True] * 7
     assert "what the server stored" in done.err
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_whatever_ends_it_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
+    demo = subprocess.Popen(
+        command("demo", "--faces", "none"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=environment(TMPDIR=str(tmp_path)), text=True,
+    )  # fmt: skip
+    assert demo.stdout is not None
+    assert demo.stdout.readline().startswith("1 ")
+    (folder,) = tmp_path.iterdir()
+    demo.send_signal(getattr(signal, name))
+    _, said = demo.communicate(timeout=30)
+    assert demo.returncode == 130
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+    assert str(folder) not in subprocess.run(
+        ["ps", "-eo", "args"], capture_output=True, text=True, check=True
+    ).stdout  # fmt: skip
 
 
 def test_faces_that_are_not_there_yet() -> None:

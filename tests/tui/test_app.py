@@ -227,6 +227,7 @@ async def test_a_file_waits_until_it_is_accepted(place: Place, tmp_path: Path) -
     await mara.sees("This message")
     await mara.press("a")
     await mara.sees("saved to")
+    await alice.sees("1 of 2 have it")
 
 
 async def test_a_file_on_its_way_shows_how_far_it_is_and_can_be_stopped(

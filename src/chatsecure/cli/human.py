@@ -269,6 +269,15 @@ def history_line(line: HistoryLine, me: str, now: datetime | None = None) -> str
     return f"{head}: {text}{edited}{standing(line)}"
 
 
+def whole(line: HistoryLine) -> str:
+    """Who has a file of ours whole, in words; nothing as long as nobody has."""
+    if not line.have:
+        return ""
+    if line.people <= 1:
+        return _("received whole")
+    return _("{have} of {people} have it").format(have=line.have, people=line.people)
+
+
 _STANDING = {"queued": _n("queued"), "failed": _n("failed"), "stored": _n("stored")}
 
 
@@ -277,7 +286,9 @@ def standing(line: HistoryLine) -> str:
     if not line.mine:
         return ""
     said = _(_STANDING.get(line.state, line.state))
-    if line.state == "stored" and line.read:
+    if has := whole(line):
+        said = has
+    elif line.state == "stored" and line.read:
         said = _("read by {count} of {people}").format(count=line.read, people=line.people)
     elif line.state == "stored" and line.delivered:
         said = _("delivered to {count} of {people}").format(
@@ -307,6 +318,7 @@ def history_record(line: HistoryLine) -> dict[str, object]:
             "held_because": line.held_because,
             "reason": line.reason,
             "done": line.done,
+            "have": line.have,
         }
         if line.file
         else {"text": line.text}

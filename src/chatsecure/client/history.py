@@ -56,6 +56,8 @@ class HistoryLine:
     """How many it was for."""
     delivered: int = 0
     read: int = 0
+    have: int = 0
+    """How many have confirmed that they have a file of ours whole."""
     reply_to: str | None = None
     mentions: tuple[str, ...] = ()
     reactions: dict[str, list[str]] | None = None
@@ -283,6 +285,7 @@ def _line(db: Database, found: Any, me: str) -> HistoryLine:
         people=reach.people,
         delivered=reach.delivered,
         read=reach.read,
+        have=received_by(db, id_) if mine and kind == FILE else 0,
         reply_to=message_id(written.reply_to) if written and written.reply_to else None,
         mentions=tuple(written.mentions) if written else (),
         reactions=about.reactions(db, log_id, id_) or None,

@@ -5,8 +5,10 @@ The people, the scene and its checks are in `scene.py`, the server and the searc
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from argparse import Namespace
 from pathlib import Path
@@ -30,6 +32,8 @@ def demo(args: Namespace, output: Output) -> int:
     os.environ["CHATSECURE_KEYRING"] = "off"
     try:
         return asyncio.run(_demo(folder, output, faces, show=args.show_server))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     finally:
         if before is None:
             del os.environ["CHATSECURE_KEYRING"]
@@ -38,7 +42,17 @@ def demo(args: Namespace, output: Output) -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _end_in_order() -> None:
+    """Whatever ends the demo ends its server and deletes its folder."""
+    task = asyncio.current_task()
+    assert task is not None
+    for name in ("SIGTERM", "SIGHUP"):
+        with contextlib.suppress(NotImplementedError, AttributeError):
+            asyncio.get_running_loop().add_signal_handler(getattr(signal, name), task.cancel)
+
+
 async def _demo(folder: Path, output: Output, faces: str, *, show: bool) -> int:
+    _end_in_order()
     output.notice(
         "demo: a server and three people on this computer; nothing leaves it; "
         "Ctrl-C ends it and deletes everything"

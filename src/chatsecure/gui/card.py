@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 
-from chatsecure.cli.human import size_text
+from chatsecure.cli.human import size_text, whole
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.history import HistoryLine
 from chatsecure.words import _, right_to_left, sentence
@@ -77,6 +77,8 @@ def state_words(line: HistoryLine, done: int | None) -> str:
         "receiving": _("receiving"), "received": _("received"), "failed": _("failed"),
         "declined": _("declined"), "cancelled": _("cancelled"),
     }.get(line.file_state or "", "")  # fmt: skip
+    if line.file_state == "sent":
+        words = whole(line) or words
     return f"{size} · {words}" if words else size
 
 

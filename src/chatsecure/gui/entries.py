@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from chatsecure.cli.human import whole
 from chatsecure.client.display import harmless, harmless_name
 from chatsecure.client.history import HistoryLine
 from chatsecure.words import _, _n, sentence, several
@@ -203,6 +204,8 @@ def reach(line: HistoryLine) -> tuple[str, str]:
     if line.state == "queued":
         return "queued", _("queued")
     people = max(line.people, 1)
+    if has := whole(line):
+        return "read" if line.have >= people else "delivered", has
     if line.read:
         words = _("read") if line.read >= people else _("read {n}/{of}")
         return "read", words.format(n=line.read, of=people)

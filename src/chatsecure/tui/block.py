@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
-from chatsecure.cli.human import size_text
+from chatsecure.cli.human import size_text, whole
 from chatsecure.client import markup
 from chatsecure.client.display import harmless, harmless_name, user_name
 from chatsecure.client.history import HistoryLine
@@ -263,6 +263,8 @@ def standing(line: HistoryLine) -> str:
             pass
         case other:
             return other
+    if has := whole(line):
+        return has
     if not line.people:
         return _("stored")
     if line.read:
