@@ -104,6 +104,7 @@ def test_a_server_that_is_not_there(world: World, tmp_path: Path) -> None:
     done = run("--profile", tmp_path / "p", "--json", "join", "-", "--name", "eve", stdin=dead)
     assert done.code == 3, done.err
     assert done.records[-1]["code"] == 3
+    assert "cannot be reached (connection refused)" in done.err
     assert done.err.count("\n") == 1
     assert not (tmp_path / "p").exists()
 

@@ -6,6 +6,7 @@ sets the timer and wakes whoever waits for a change.
 
 import asyncio
 import contextlib
+import os
 import random
 import ssl
 import time
@@ -193,9 +194,8 @@ class Driver:
 
     def _unreachable(self, problem: Exception) -> Unreachable:
         host, port = self._where.address
-        said = getattr(problem, "strerror", None) or str(problem) or "no answer in time"
         return Unreachable(
-            f"the server {host}:{port} cannot be reached ({said})",
+            f"the server {host}:{port} cannot be reached ({_said(problem)})",
             hint="is it running, and is the network there?",
         )
 
@@ -314,3 +314,12 @@ class Driver:
             raise operation.error
         result: T = operation.result  # type: ignore[assignment]
         return result
+
+
+def _said(problem: Exception) -> str:
+    """Why there is no connection, in the system's words."""
+    said = str(getattr(problem, "strerror", None) or problem or "no answer in time")
+    if isinstance(problem, OSError) and said.startswith("Connect call failed"):
+        # asyncio's own, with a tuple in it.
+        return os.strerror(problem.errno or 0).lower()
+    return said

@@ -34,7 +34,7 @@ def _network() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unreachable(f"a file connection broke ({error})") from error
+        raise Unreachable(f"a file connection broke ({error.strerror or error})") from error
 
 
 class FileLine:
