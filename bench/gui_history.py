@@ -19,9 +19,10 @@ from typing import Any
 
 from tui_history import fill
 
-from chatsecure.client import conversations
+from chatsecure.client import conversations, emoji
 from chatsecure.client import history as stored
 from chatsecure.client.profile.folder import open_profile
+from chatsecure.gui.glyphs import Glyphs
 from chatsecure.gui.history import History
 from chatsecure.gui.theme import Theme
 
@@ -116,11 +117,17 @@ def measure(folder: Path) -> None:
         history.append([line])
         root.update()
         news.append(time.perf_counter() - start)
+    glyphs, signs = Glyphs(theme), []
+    for one in emoji.groups()["food"]:
+        start = time.perf_counter()
+        glyphs.emoji(one.sign, 20)
+        signs.append(time.perf_counter() - start)
     print(f"the theme {theme_ms:.0f} ms")
     told("open, database to screen", opens)
     told(f"a step of {STEP_PX} px upwards", steps)
     told(f"  of these, a page of {PAGE} read", reading)
     told("a new message, drawn", news)
+    told("an emoji, drawn for the first time", signs)
     print(f"up to message {reached}; {len(history.lines())} lines loaded")
     print(f"memory {before:.0f} MB, opened {opened:.0f}, after paging {paged:.0f}")
     root.destroy()

@@ -1,6 +1,5 @@
 """Choosing an emoji."""
 
-import time
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
@@ -95,10 +94,8 @@ def test_escape_closes_and_gives_the_keys_back(root: tk.Tk, picked: list[str]) -
 
 def test_what_is_out_of_view_is_not_drawn(root: tk.Tk, picked: list[str]) -> None:
     picker = opened(root, picked)
-    began = time.process_time()
     picker.show_tab("flags")
     root.update()
-    assert time.process_time() - began < 1
     assert len(picker._drawn) <= emoji.COLUMNS * (emoji.ROWS + 1)
 
 

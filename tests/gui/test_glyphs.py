@@ -1,6 +1,5 @@
 """What Tk cannot draw is drawn for it, and never handed to it."""
 
-import time
 import tkinter as tk
 import unicodedata
 from collections.abc import Callable
@@ -132,17 +131,6 @@ def CUT(text: str) -> list[str]:  # noqa: N802
     assert ends == sorted(set(ends))
     assert ends[-1:] == [len(text)]
     return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-
-def test_drawing_is_quick_enough_for_a_page(root: tk.Tk) -> None:
-    glyphs = Glyphs(Theme(root))
-    glyphs.emoji("😀", 20)
-    glyphs.line("שלום", "body", Ink("#000000"))
-    signs = [one.sign for one in emoji.groups()["food"]]
-    began = time.process_time()
-    for sign in signs:
-        glyphs.emoji(sign, 20)
-    assert (time.process_time() - began) / len(signs) < 0.02
 
 
 def test_drawn_letters_look_like_tks_own(root: tk.Tk, picture: Callable[[str], Path]) -> None:

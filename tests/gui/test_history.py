@@ -380,12 +380,12 @@ def test_the_keys_choose_a_message_and_act_on_it(shown: Shown) -> None:
     assert shown.history.selected() is None
 
 
-def test_messages_that_are_all_pictures_take_no_longer_than_a_page_may(shown: Shown) -> None:
+def test_of_messages_that_are_all_pictures_only_so_much_is_drawn(
+    shown: Shown,
+) -> None:
     """Whoever sends thousands of emoji must not be able to freeze the window."""
-    lines = [talk.line(n, "bob", "😀א" * 2000) for n in range(1, 21)]
-    began = time.process_time()
-    shown.open(lines)
-    assert time.process_time() - began < 3
+    shown.open([talk.line(n, "bob", "😀א" * 2000) for n in range(1, 21)])
+    assert len(shown.text.image_names()) < 200
     assert "Show all of it" in shown.text.get("1.0", "end")
 
 

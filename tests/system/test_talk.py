@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -207,9 +206,7 @@ def test_who_comes_goes_and_vanishes_is_seen(three: Three) -> None:
 
 def test_listen_ends_as_it_should(three: Three) -> None:
     _, alice, bob = three
-    began = time.monotonic()
     assert bob("listen", "--for", "1").code == 0
-    assert time.monotonic() - began < 5
     listening = bob.start("listen")
     assert "connection online" in listening.line()
     assert listening.end(signal.SIGINT) == 130

