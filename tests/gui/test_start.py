@@ -1,13 +1,17 @@
 """The first start, by the people who have never seen the program."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from tkinter import ttk
 
 import pytest
+import segno
 from desk import Desk, Face, all_text, desk
+from PIL import Image, ImageFilter
 
 from chatsecure import lan, words
+from chatsecure.gui import scanning
 from chatsecure.wire.errors import ChatSecureError
 
 
@@ -54,6 +58,48 @@ def test_a_newcomer_joins_with_the_link_on_the_clipboard(table: Desk) -> None:
     table.until(lambda: face.window.online, "it is online")
     assert face.view.target == "#lobby"
     assert not (table.profile("dora") / "link").exists()
+
+
+def photo_of(text: str, path: Path) -> Path:
+    """A QR code as a camera sees it: small in a larger picture, turned a little, grey."""
+    code = segno.make(text, error="l", micro=False)
+    out = io.BytesIO()
+    code.save(out, kind="png", scale=6, border=4)
+    sheet = Image.open(out).convert("L").rotate(7, expand=True, fillcolor=200)
+    photo = Image.new("L", (1600, 1200), 120)
+    photo.paste(sheet, (500, 300))
+    photo.filter(ImageFilter.GaussianBlur(1)).save(path)
+    return path
+
+
+@pytest.mark.skipif(not scanning.available(), reason="zxing-cpp is not installed")
+def test_an_invitation_is_read_from_a_picture_of_its_qr_code(
+    table: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "words.png").write_text("no picture")
+    Image.new("RGB", (300, 300), "white").save(tmp_path / "blank.png")
+    chosen = iter(
+        [
+            "",
+            tmp_path / "words.png",
+            tmp_path / "blank.png",
+            photo_of("https://example.org", tmp_path / "other.png"),
+            photo_of(table.server.link, tmp_path / "invitation.png"),
+        ]
+    )
+    monkeypatch.setattr(
+        "chatsecure.gui.start.filedialog.askopenfilename", lambda **_options: str(next(chosen))
+    )
+    _app, start = first(table, "dora")
+    start.invitation()
+    start.scan()
+    for said in ("no picture that can be read", "no invitation's QR code", "no invitation's QR"):
+        start.scan()
+        table.until(lambda said=said: said in str(start.error.cget("text")), said)
+        assert start.link.get() == ""
+    start.scan()
+    table.until(lambda: start.link.get() == table.server.link, "the link is there")
+    assert str(start.error.cget("text")) == ""
 
 
 @pytest.mark.skipif(not lan.available(), reason="zeroconf is not installed")

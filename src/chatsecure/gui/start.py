@@ -12,7 +12,7 @@ import sys
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
-from tkinter import ttk
+from tkinter import filedialog, ttk
 from typing import TYPE_CHECKING
 
 from chatsecure import lan, links
@@ -21,6 +21,7 @@ from chatsecure.names import BadName, check_name
 from chatsecure.wire.errors import ChatSecureError, Unreachable
 from chatsecure.words import told
 
+from . import scanning
 from .bridge import Bridge
 from .dialogs import paragraph
 from .fields import guard_entry
@@ -163,6 +164,8 @@ class Start(Page):
                 lambda: self._use(offered[0]),
                 "Soft.TButton",
             )
+        if scanning.available():
+            self.button(_("Read a picture of its QR code…"), self.scan, "Soft.TButton")
         self.name = self.field(_("Your name there"), _own_name())
         self._end(_("Join"), self.join)
         self.link.focus_set()
@@ -184,6 +187,30 @@ class Start(Page):
             text = self.root.clipboard_get()[:2048].strip()
             return text, links.parse_link(text)
         return None
+
+    def scan(self) -> None:
+        """Take the link from a picture of its QR code."""
+        if self._busy:
+            return
+        chosen = filedialog.askopenfilename(
+            parent=self.root,
+            title=_("A picture of the invitation's QR code"),
+            filetypes=[(_("Pictures"), scanning.KINDS), (_("All files"), "*")],
+        )
+        if not chosen:
+            return
+        self._wait(_("Reading the picture…"))
+
+        async def work() -> str:
+            import asyncio
+
+            return await asyncio.to_thread(scanning.link_in, Path(chosen))
+
+        def done(link: str) -> None:
+            self._free()
+            self._use(link)
+
+        self._bridge.call(work, done, self._wrong)
 
     def _use(self, link: str) -> None:
         self.link.delete(0, "end")
@@ -256,9 +283,13 @@ class Start(Page):
         self._agree.configure(state="disabled")
         self.error.configure(text=text, style="Dim.TLabel")
 
-    def _wrong(self, error: ChatSecureError) -> None:
+    def _free(self) -> None:
         self._busy = False
         self._agree.configure(state="normal")
+        self.error.configure(text="")
+
+    def _wrong(self, error: ChatSecureError) -> None:
+        self._free()
         self.error.configure(text=seen(harmless(told(error), lines=False)), style="Error.TLabel")
 
     # --- a server of one's own ----------------------------------------------------------------
