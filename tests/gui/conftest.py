@@ -1,5 +1,6 @@
 """A screen of its own for the window's tests, and pictures of it."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -11,6 +12,18 @@ import pytest
 tk = pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
 SIZE = (1280, 900)
+
+
+def pytest_runtest_logstart() -> None:
+    """Before a test of the window."""
+    gc.disable()
+
+
+def pytest_runtest_logfinish() -> None:
+    """After it, when nothing holds its windows any more, what is Tk's is freed here, on Tk's
+    thread. Another one, which a later test may start, would wait a second for each picture."""
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

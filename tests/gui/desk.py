@@ -3,7 +3,6 @@ Tk roots are kept going by whoever waits."""
 
 import asyncio
 import contextlib
-import gc
 import time
 import tkinter as tk
 from argparse import Namespace
@@ -87,8 +86,6 @@ class Desk:
         for app in self.apps:
             app.leave()
         self.apps.clear()
-        # On this thread: Tk ends the process where another one frees what is its.
-        gc.collect()
 
 
 class Face:
@@ -177,9 +174,7 @@ def desk(folder: Path) -> Iterator[Desk]:
     """A desk with a server."""
     with running_server(folder / "server", folder / "server.log") as server:
         made = Desk(folder, server)
-        gc.disable()
         try:
             yield made
         finally:
             made.close()
-            gc.enable()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from system.conftest import Person, Server, environment
+from system.conftest import Person, Server, environment, eventually
 
 PATIENCE_S = 40
 
@@ -65,17 +65,32 @@ class Tmux:
     def process(self, who: str) -> int:
         """The process of somebody's client."""
         shell = self("display-message", "-p", "-t", f"={who}:", "#{pane_pid}").strip()
-        child = subprocess.run(["pgrep", "-P", shell], capture_output=True, text=True, check=True)
-        return int(child.stdout.split()[0])
+        return _children(shell)[0]
 
     def end(self) -> None:
-        """End it with all that runs in it."""
+        """End it with all that runs in it, and wait for that: a client that is still leaving would
+        find the next test's server at the same address."""
+        command = ["tmux", "-L", self.name, "list-panes", "-a", "-F", "#{pane_pid}"]
+        panes = subprocess.run(command, check=False, capture_output=True, text=True)
+        left = [pid for shell in panes.stdout.split() for pid in _children(shell)]
         command = ["tmux", "-L", self.name, "kill-server"]
         subprocess.run(command, check=False, capture_output=True)
+        eventually(lambda: not any(map(_runs, left)), f"{left} have not ended")
 
     def sees(self, who: str, words: str) -> str:
         """Wait until words stand on the screen."""
         return self.until(who, lambda text: words in text, f"{words!r} is not there")
+
+
+def _children(process: str) -> list[int]:
+    command = ["pgrep", "-P", process]
+    return [int(pid) for pid in subprocess.run(command, capture_output=True).stdout.split()]
+
+
+def _runs(process: int) -> bool:
+    command = ["ps", "-o", "stat=", "-p", str(process)]
+    state = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return state[:1] not in ("", "Z")
 
 
 @pytest.fixture
