@@ -105,7 +105,21 @@ def start_server(
     *more: str,
     owner: bool = True,
 ) -> Server:
-    """Start a server and wait until it accepts connections."""
+    """Start a server and wait until it accepts connections. Where it is to listen at a port that a
+    server of another test worker happens to have, it waits for that one's end."""
+    end = time.monotonic() + PATIENCE_S
+    while (server := _started(data, engine, listen, *more)) is None:
+        assert time.monotonic() < end, f"{listen} is not free"
+        time.sleep(0.1)
+    if owner:
+        assert server.process.stdout is not None
+        link = server.process.stdout.readline()
+        assert link.startswith("link chatsecure://"), link
+        server.link = link.split()[1]
+    return server
+
+
+def _started(data: Path, engine: str, listen: str, *more: str) -> Server | None:
     log = (data.parent / f"{data.name}.log").open("ab")
     process = subprocess.Popen(
         command("serve", "--data", data, "--listen", listen, "--engine", engine, *more),
@@ -122,14 +136,11 @@ def start_server(
         process.kill()
         process.wait()
         said = (data.parent / f"{data.name}.log").read_text()
+        if any(" is in use;" in last for last in said.splitlines()[-1:]):
+            return None
         raise AssertionError(f"the server did not start: {line!r}\n{said}")
     host, _, port = line.split()[1].rpartition(":")
-    server = Server(data, engine, process, host, int(port))
-    if owner:
-        link = process.stdout.readline()
-        assert link.startswith("link chatsecure://"), link
-        server.link = link.split()[1]
-    return server
+    return Server(data, engine, process, host, int(port))
 
 
 @dataclass
