@@ -10,7 +10,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -21,18 +20,12 @@ import pytest
 
 from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
 
-from .conftest import Person, Server, World, command, environment, start_server
+from .conftest import Person, Server, World, command, environment, free_port, start_server
 
 LONG = os.environ.get("CHATSECURE_FAULTS") == "long"
 MIB = int(os.environ.get("CHATSECURE_KILL_MIB", "1024" if LONG else "192"))
 KILLS = int(os.environ.get("CHATSECURE_KILLS", "20" if LONG else "6"))
 PATIENCE_S = 60 + MIB + 10 * KILLS
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Meter(threading.Thread):

@@ -11,7 +11,7 @@ import pytest
 
 from chatsecure.links import MAX_LINK_CHARACTERS, format_link, parse_link
 
-from .conftest import Person, World, run, start_server
+from .conftest import Person, World, free_port, run, start_server
 
 
 def test_the_first_becomes_owner_and_others_come_by_link(world: World, tmp_path: Path) -> None:
@@ -96,11 +96,8 @@ def test_a_link_to_another_key_is_refused_loudly(world: World, tmp_path: Path) -
 
 
 def test_a_server_that_is_not_there(world: World, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     link = parse_link(world.server.link)
-    dead = format_link("127.0.0.1", port, link.fingerprint, link.secret)
+    dead = format_link("127.0.0.1", free_port(), link.fingerprint, link.secret)
     done = run("--profile", tmp_path / "p", "--json", "join", "-", "--name", "eve", stdin=dead)
     assert done.code == 3, done.err
     assert done.records[-1]["code"] == 3

@@ -75,7 +75,7 @@ class Tmux:
         left = [pid for shell in panes.stdout.split() for pid in _children(shell)]
         command = ["tmux", "-L", self.name, "kill-server"]
         subprocess.run(command, check=False, capture_output=True)
-        eventually(lambda: not any(map(_runs, left)), f"{left} have not ended")
+        eventually(lambda: not any(map(is_running, left)), f"{left} have not ended")
 
     def sees(self, who: str, words: str) -> str:
         """Wait until words stand on the screen."""
@@ -85,12 +85,6 @@ class Tmux:
 def _children(process: str) -> list[int]:
     command = ["pgrep", "-P", process]
     return [int(pid) for pid in subprocess.run(command, capture_output=True).stdout.split()]
-
-
-def _runs(process: int) -> bool:
-    command = ["ps", "-o", "stat=", "-p", str(process)]
-    state = subprocess.run(command, capture_output=True, text=True).stdout.strip()
-    return state[:1] not in ("", "Z")
 
 
 @pytest.fixture
