@@ -3,7 +3,7 @@
     cli, tui, gui, bot, demo      faces
     client                        the headless core
     mls                           the typed face of _mls
-    names, links, lan             what both sides know of names, links and this network
+    names, links, lan, bulk       what both sides know of names, links, this network, moving files
     words                         the faces' texts in the person's language
     crypto                        certificates, sealing, files
     wire                          the protocol
@@ -21,7 +21,7 @@ SRC = Path(__file__).parent.parent / "src" / "chatsecure"
 MODULES = sorted(SRC.rglob("*.py"))
 MAX_LINES = 700
 
-BASE = {"wire", "names", "links", "lan"}
+BASE = {"wire", "names", "links", "lan", "bulk"}
 FACES = {"cli", "tui", "gui", "bot", "demo"}
 MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"wire"},
@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "words": {"words"},
     "links": {"wire", "crypto"},
     "lan": {"wire", "links"},
+    "bulk": {"wire"},
     "mls": {"mls", "_mls", "wire"},
     "client": {"client", "crypto", "mls"} | BASE,
     "server": {"server", "crypto"} | BASE,

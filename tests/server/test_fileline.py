@@ -1,10 +1,12 @@
 """File connections, on both engines: tickets, limits, what stalls, breaks or lies."""
 
+import os
 import random
 import socket
 import ssl
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +100,38 @@ def test_a_file_goes_through_while_messages_do(
     reader.join(PATIENCE_S)
     assert got == [data]
     assert ben.ok(m.BlobStat(blob)).complete
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="only Linux can be told so")
+@pytest.mark.parametrize("others", [1, 2])
+def test_what_nobody_else_will_read_leaves_the_memory_and_is_still_there(
+    server: Running, others: int
+) -> None:
+    names = ["ann", "ben", "cem"][: 1 + others]
+    ann, ben, *_ = [server.comes(name) for name in names]
+    log = new_id()
+    ann.ok(create(log, *map(person, names)))
+    data = random.Random(2).randbytes(12 * SEGMENT)
+    blob = announce(ann, log, len(data))
+    upload(open_line(server, ann), blob, data)
+    (path,) = (server.data / "blobs").glob(f"??/{blob.hex()}")
+    assert held(path, SEGMENT)
+    line = open_line(server, ben)
+    assert download(line, blob, len(data)) == data
+    assert held(path, SEGMENT) == (others > 1)
+    assert held(path, 11 * SEGMENT)
+    assert download(line, blob, len(data)) == data
+
+
+def held(path: Path, offset: int) -> bool:
+    """Whether the system has this part of a file in memory."""
+    with path.open("rb") as file:
+        try:
+            return os.preadv(file.fileno(), [bytearray(4096)], offset, os.RWF_NOWAIT) == 4096
+        except BlockingIOError:
+            return False
+        except OSError:
+            pytest.skip("this file system does not tell what is in memory")
 
 
 def test_a_ticket_opens_one_connection_only(

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from chatsecure.bulk import give_way
 from chatsecure.wire.errors import ChatSecureError, NotInTime, Unreachable
 
 from .backoff import pause
@@ -63,7 +64,7 @@ class Driver:
         """Why the last try to connect or the last connection ended; None while online."""
         self.attempts = 0
         """How many tries to connect have ended in failure."""
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="work")
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="work", initializer=give_way)
         self._stopped = False
 
     def start(self) -> None:

@@ -125,28 +125,38 @@ def encrypt_parts(
     yield memoryview(encryptor.finalize())
 
 
-def decrypt_parts(
+def opened_bytes(plain_bytes: int) -> int:
+    """How much room `decrypt_into` needs: the cipher wants some more than it fills."""
+    return plain_bytes + 2 * _CHUNK_BYTES
+
+
+def decrypt_into(
+    room: memoryview,
     key: bytes,
     blob_id: bytes,
     segment: int,
     layout: Layout,
     pieces: Iterable[memoryview],
-    buffers: Buffers,
-) -> Iterator[memoryview]:
-    """One segment's plaintext, padding included, piece by piece as its ciphertext is given, in
-    pieces of at most `PIECE_BYTES`. A piece is good until the next one is asked for.
+) -> memoryview:
+    """One segment's plaintext, without the padding, in `room`.
+
+    Args:
+        room: at least `opened_bytes` of the segment's plaintext.
+        pieces: the ciphertext, as it comes.
 
     Raises:
-        CannotOpen: it was changed, cut, or belongs elsewhere; what was given before does not count.
+        CannotOpen: it was changed, cut, or belongs elsewhere; what is in `room` does not count.
     """
     decryptor = Cobblestone256Decryptor(key, _context(blob_id, segment, layout))
+    at = 0
     try:
         for piece in pieces:
-            length = decryptor.update_into(piece, buffers.other)
-            yield buffers.other[:length]
-        yield memoryview(decryptor.finalize())
+            at += decryptor.update_into(piece, room[at:])
+        rest = decryptor.finalize()
     except (InvalidTag, ValueError):
         raise CannotOpen("a part of the file was changed on its way") from None
+    room[at : at + len(rest)] = rest
+    return room[: max(0, min(at + len(rest), layout.size - segment * SEGMENT_BYTES))]
 
 
 def decrypt_segment(
@@ -157,8 +167,5 @@ def decrypt_segment(
     Raises:
         CannotOpen: it was changed, cut, or belongs elsewhere.
     """
-    view = memoryview(ciphertext)
-    pieces = (view[at : at + PIECE_BYTES] for at in range(0, len(view), PIECE_BYTES))
-    parts = decrypt_parts(key, blob_id, segment, layout, pieces, Buffers())
-    plaintext = b"".join(bytes(part) for part in parts)
-    return plaintext[: max(0, layout.size - segment * SEGMENT_BYTES)]
+    room = memoryview(bytearray(opened_bytes(len(ciphertext))))
+    return bytes(decrypt_into(room, key, blob_id, segment, layout, [memoryview(ciphertext)]))

@@ -25,8 +25,9 @@ MAX_TICKETS = 16
 class Line(Protocol):
     """A file connection as its engine carries it."""
 
-    moved: int
-    """Grows with whatever is sent or received."""
+    @property
+    def moved(self) -> int:
+        """Grows with whatever is sent or received."""
 
     def cut(self) -> None:
         """End it, from any thread."""

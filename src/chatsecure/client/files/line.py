@@ -7,14 +7,13 @@ with it is `Unreachable`, so that nobody takes it for trouble with a disk.
 import contextlib
 import hmac
 import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from chatsecure.client.connection import tls_context
+from chatsecure.bulk import Stream
+from chatsecure.client.connection import SERVER_NAME, tls_context
 from chatsecure.wire import messages as m
-from chatsecure.wire.connection import encode_message
 from chatsecure.wire.errors import (
     ErrorCode,
     ProtocolError,
@@ -22,7 +21,6 @@ from chatsecure.wire.errors import (
     Unreachable,
     WrongIdentity,
 )
-from chatsecure.wire.frames import HEADER
 
 CONNECT_S = 10.0
 BUFFER_BYTES = 256 * 1024
@@ -58,21 +56,21 @@ class FileLine:
         """When it was given back last."""
         with _network():
             raw = socket.create_connection((host, port), CONNECT_S)
-            self._sock: socket.socket = raw
+            self._sock = raw
             try:
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 raw.sendall(m.FILE_PREAMBLE)
-                sock = tls_context().wrap_socket(raw, server_hostname="chatsecure.invalid")
-                self._sock = sock
-                self._greet(sock, certificate_hash, ticket)
-                # The line says when the server is gone; a timeout would cost with every record.
-                sock.settimeout(None)
+                self._stream = Stream(raw, tls_context(), server_hostname=SERVER_NAME)
+                self._stream.handshake()
+                self._greet(certificate_hash, ticket)
+                # The line says when the server is gone.
+                raw.settimeout(None)
             except BaseException:
-                self._sock.close()
+                raw.close()
                 raise
 
-    def _greet(self, sock: ssl.SSLSocket, certificate_hash: bytes, ticket: bytes) -> None:
-        found = sha256(sock.getpeercert(binary_form=True) or b"").digest()
+    def _greet(self, certificate_hash: bytes, ticket: bytes) -> None:
+        found = sha256(self._stream.peer_certificate).digest()
         if not hmac.compare_digest(found, certificate_hash):
             raise WrongIdentity(
                 "a file connection has reached another server than the line",
@@ -94,7 +92,7 @@ class FileLine:
     def send(self, data: memoryview | bytes) -> None:
         """Bytes of the segment."""
         with _network():
-            self._sock.sendall(data)
+            self._stream.send(data)
 
     def answer(self) -> None:
         """Wait for an answer.
@@ -134,7 +132,8 @@ class FileLine:
         """The bytes of a segment; each piece is good until the next."""
         while length:
             piece = self._buffer[: min(length, BUFFER_BYTES)]
-            self._fill(piece)
+            with _network():
+                self._stream.fill(piece)
             yield piece
             length -= len(piece)
 
@@ -142,9 +141,8 @@ class FileLine:
 
     def cut(self) -> None:
         """End it, from any thread."""
-        # Not the TLS socket's own, which would take its TLS away under the thread that uses it.
         with contextlib.suppress(OSError):
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close it; no thread uses it any more."""
@@ -153,22 +151,8 @@ class FileLine:
     def _send(self, message: m.Message) -> None:
         self._request = self._request % 0xFFFF_FFFF + 1
         with _network():
-            self._sock.sendall(encode_message(message, self._request))
+            self._stream.send_message(message, self._request)
 
     def _next(self) -> m.Message:
-        head = self._buffer[: HEADER.size]
-        self._fill(head)
-        length, type_, _ = HEADER.unpack(head)
-        if length > MAX_BODY_BYTES:
-            raise ProtocolError("the server sent a frame that is too long")
-        body = self._buffer[:length]
-        self._fill(body)
-        return m.decode_body(type_, body)
-
-    def _fill(self, view: memoryview) -> None:
         with _network():
-            while view:
-                count = self._sock.recv_into(view)
-                if not count:
-                    raise ConnectionError("closed")
-                view = view[count:]
+            return self._stream.message(MAX_BODY_BYTES)[1]

@@ -7,106 +7,27 @@ the whole then differ (a machine that lost its power), once more from what was s
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterator
-from hashlib import sha256
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatsecure.client.content import FileManifest
 from chatsecure.client.flow import Flow
 from chatsecure.crypto import filecipher
-from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
+from chatsecure.crypto.filecipher import SEGMENT_BYTES
 from chatsecure.wire import messages as m
 from chatsecure.wire.errors import Refused, Unreachable
 
 from .disk import FileProblem, check_room
 from .line import FileLine
 from .meter import Meter
+from .part import Part
 
 if TYPE_CHECKING:
     from chatsecure.client.core import Core
 
     from .transfers import Files
-
-SYNC_SEGMENTS = 2
-"""Segments after which what was written is brought to disk and noted down. Few: while a disk takes
-much at once, it makes whoever writes a message wait."""
-_sync_data = getattr(os, "fdatasync", os.fsync)
-"""The bytes and what it takes to find them, not the times."""
-
-
-class Part:
-    """The temporary file; its methods but `close` run in a thread, one after the other."""
-
-    def __init__(self, path: Path, manifest: FileManifest) -> None:
-        self.path = path
-        self.manifest = manifest
-        self.layout = Layout.of(manifest.size)
-        self._lock = threading.Lock()
-        self._digest = sha256()
-        self._buffers = filecipher.Buffers()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-        self._file = os.fdopen(descriptor, "r+b", buffering=0)
-
-    def whole_segments(self) -> int:
-        """How many segments the file holds, by its length."""
-        there = os.fstat(self._file.fileno()).st_size
-        if there >= self.layout.size:
-            return self.layout.segments
-        return there // SEGMENT_BYTES
-
-    def keep(self, segments: int) -> None:
-        """Begin after this many segments: drop what follows, hash what is there."""
-        with self._lock:
-            length = min(segments * SEGMENT_BYTES, self.layout.size)
-            self._file.truncate(length)
-            self._file.seek(0)
-            self._digest, buffer = sha256(), memoryview(bytearray(256 * 1024))
-            while count := self._file.readinto(buffer):
-                self._digest.update(buffer[:count])
-
-    def add(self, segment: int, pieces: Iterator[memoryview]) -> None:
-        """Open, hash and write the next segment, as its ciphertext comes.
-
-        Raises:
-            CannotOpen: it was changed, cut, or belongs elsewhere.
-        """
-        manifest, layout = self.manifest, self.layout
-        with self._lock:
-            before = self._digest.copy()
-            try:
-                left = max(0, layout.size - segment * SEGMENT_BYTES)
-                for plain in filecipher.decrypt_parts(
-                    manifest.key, manifest.blob_id, segment, layout, pieces, self._buffers
-                ):
-                    data = plain[:left]
-                    left -= len(data)
-                    self._digest.update(data)
-                    while data:
-                        data = data[self._file.write(data) :]
-            except BaseException:
-                # It begins anew, if it ever does.
-                self._digest = before
-                self._file.seek(min(segment * SEGMENT_BYTES, layout.size))
-                self._file.truncate()
-                raise
-
-    def sync(self) -> None:
-        """What was written is on disk when this returns."""
-        with self._lock:
-            _sync_data(self._file.fileno())
-
-    @property
-    def digest(self) -> bytes:
-        """The SHA-256 of what was written."""
-        return self._digest.digest()
-
-    def close(self) -> None:
-        """Let go of the file; waits for a thread that writes just now."""
-        with self._lock:
-            self._file.close()
 
 
 def fetch(
@@ -183,26 +104,40 @@ class Download:
         self._part = part
         self.segment = segment
         """What comes next."""
+        self._synced = segment
         self._done, self._noted = done, noted
 
     def run(self, line: FileLine) -> None:
-        """Fetch what there is, write it, bring it to disk now and then."""
+        """Fetch what there is; a second thread writes it and brings it to disk now and then."""
+        part, layout, first = self._part, self._part.layout, self.segment
+        line.get(part.manifest.blob_id, first, layout.segments - first)
+        with ThreadPoolExecutor(1, "file-write") as beside:
+            writing: Future[None] | None = None
+            for segment in range(first, layout.segments):
+                length = filecipher.cipher_bytes(layout.plain_bytes(segment))
+                if not line.receive(segment, length):
+                    break
+                data = part.open(segment, line.pieces(length))
+                if writing is not None:
+                    writing.result()
+                if segment + 1 < layout.segments:
+                    writing = beside.submit(self._write, segment, data)
+                else:
+                    self._write(segment, data)
+            if writing is not None:
+                writing.result()
+
+    def _write(self, segment: int, data: memoryview) -> None:
         part, layout = self._part, self._part.layout
-        synced = self.segment
-        line.get(part.manifest.blob_id, self.segment, layout.segments - self.segment)
-        while self.segment < layout.segments:
-            length = filecipher.cipher_bytes(layout.plain_bytes(self.segment))
-            if not line.receive(self.segment, length):
-                break
-            part.add(self.segment, line.pieces(length))
-            self.segment += 1
-            self._done(min(self.segment * SEGMENT_BYTES, layout.size), layout.size)
-            if self.segment - synced >= SYNC_SEGMENTS and self.segment < layout.segments:
-                part.sync()
-                synced = self.segment
-                self._noted(synced)
-        if self.segment == layout.segments:
+        part.add(segment, data)
+        self.segment = segment + 1
+        self._done(min(self.segment * SEGMENT_BYTES, layout.size), layout.size)
+        last = self.segment == layout.segments
+        if last or self.segment - self._synced >= part.step:
             part.sync()
+            self._synced = self.segment
+            if not last:
+                self._noted(self._synced)
 
 
 def is_whole(core: Core, path: Path, manifest: FileManifest) -> Flow[bool]:

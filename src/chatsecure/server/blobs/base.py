@@ -16,6 +16,9 @@ class BlobStore(Protocol):
     def read_into(self, blob_id: bytes, offset: int, view: memoryview) -> None:
         """Fill a buffer with a part that was written."""
 
+    def let_go(self, blob_id: bytes, offset: int, length: int) -> None:
+        """A part that is on disk will hardly be read again soon: no memory is to be kept for it."""
+
     def delete(self, blob_id: bytes) -> None:
         """Delete a blob; none is no error."""
 

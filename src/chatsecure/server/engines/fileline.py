@@ -14,15 +14,14 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn, Protocol, TypeVar
 
+from chatsecure.bulk import Stream, give_way
 from chatsecure.server.core import Core
 from chatsecure.server.rules import blobs as rules
 from chatsecure.server.rules.who import Who
 from chatsecure.server.session import as_error
 from chatsecure.server.store.base import BlobRow
 from chatsecure.wire import messages as m
-from chatsecure.wire.connection import encode_message
 from chatsecure.wire.errors import ChatSecureError, ErrorCode, ProtocolError, Refused
-from chatsecure.wire.frames import HEADER
 
 from .base import no_delay, outcome_of
 
@@ -32,6 +31,9 @@ MAX_BODY_BYTES = 1024
 """Longest body of a frame here."""
 TURN_S = 60.0
 """How long a turn, or a disk, is waited for before the connection is given up."""
+LET_GO_SEGMENTS = 4
+"""So far behind what was sent, pages of a file that nobody else reads leave the memory: there the
+system has done with them."""
 FOLLOW_S = 2.0
 """How long a run waits for its next segment to become whole."""
 
@@ -58,17 +60,21 @@ class FileLine:
     def __init__(self, engine: Engine, sock: socket.socket, address: str) -> None:
         self._engine, self._core = engine, engine.core
         self._address = address
-        self._raw = sock
-        self._sock: ssl.SSLSocket
+        self._sock = sock
+        self._stream = Stream(sock, engine.context, server_side=True)
         self._who: Who
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._answers: queue.SimpleQueue[tuple[int, Exception | None]] = queue.SimpleQueue()
         self._unanswered = 0
-        self.moved = 0
+
+    @property
+    def moved(self) -> int:
         """See `filelines.Line`."""
+        return self._stream.moved
 
     def run(self) -> None:
         """The whole life of the connection."""
+        give_way()
         try:
             if self._turn(lambda: self._core.file_lines.arrive(self, self._address)):
                 try:
@@ -82,13 +88,12 @@ class FileLine:
             if not self._core.stopping:
                 self._core.failed("a file connection failed", error)
         with contextlib.suppress(OSError):
-            self._raw.close()
+            self._sock.close()
 
     def cut(self) -> None:
         """End it, from any thread."""
-        # Not the TLS socket's own, which would take its TLS away under the thread that uses it.
         with contextlib.suppress(OSError):
-            socket.socket.shutdown(self._raw, socket.SHUT_RDWR)
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def _turn(self, job: Callable[[], T]) -> T:
         """What a job gives in a turn.
@@ -108,14 +113,10 @@ class FileLine:
 
     def _enter(self) -> None:
         limits = self._core.limits
-        self._raw.settimeout(limits.handshake_s)
-        no_delay(self._raw)
+        self._sock.settimeout(limits.handshake_s)
+        no_delay(self._sock)
         try:
-            self._sock = self._engine.context.wrap_socket(
-                self._raw, server_side=True, do_handshake_on_connect=False
-            )
-            self._raw = self._sock
-            self._sock.do_handshake()
+            self._stream.handshake()
         except OSError:
             self._core.stats.handshakes_failed += 1
             raise
@@ -125,9 +126,9 @@ class FileLine:
         try:
             self._who = self._turn(lambda: self._core.file_lines.enter(self, hello.ticket))
         except Refused as error:
-            self._send(as_error(error), request)
+            self._stream.send_message(as_error(error), request)
             raise
-        self._send(m.Ok(), request)
+        self._stream.send_message(m.Ok(), request)
         # From here on the core's clockwork ends what stands still.
         self._sock.settimeout(None)
 
@@ -145,33 +146,15 @@ class FileLine:
     # --- frames -------------------------------------------------------------------------------
 
     def _next(self) -> tuple[int, m.Message]:
-        head = self._buffer[: HEADER.size]
-        self._fill(head)
-        length, type_, request = HEADER.unpack(head)
-        if length > MAX_BODY_BYTES:
-            self._broken("a frame on a file connection is too long")
-        body = self._buffer[:length]
-        self._fill(body)
         try:
-            return request, m.decode_body(type_, body)
+            return self._stream.message(MAX_BODY_BYTES)
         except ProtocolError as error:
             self._broken(str(error))
 
     def _broken(self, why: str) -> NoReturn:
         self._core.stats.protocol_errors += 1
-        self._send(m.Error(ErrorCode.MALFORMED, why[:1000]), 0)
+        self._stream.send_message(m.Error(ErrorCode.MALFORMED, why[:1000]), 0)
         raise ProtocolError(why)
-
-    def _fill(self, view: memoryview) -> None:
-        while view:
-            count = self._sock.recv_into(view)
-            if not count:
-                raise ConnectionError("closed")
-            view = view[count:]
-            self.moved += 1
-
-    def _send(self, message: m.Message, request: int) -> None:
-        self._sock.sendall(encode_message(message, request))
 
     # --- in -----------------------------------------------------------------------------------
 
@@ -192,7 +175,7 @@ class FileLine:
         try:
             while offset < end:
                 piece = self._buffer[: min(BUFFER_BYTES, end - offset)]
-                self._fill(piece)
+                self._stream.fill(piece)
                 if fresh and failure is None:
                     try:
                         blobs.write(blob_id, offset, piece)
@@ -235,10 +218,9 @@ class FileLine:
         while self._unanswered > most or (self._unanswered and not self._answers.empty()):
             request, failure = self._answers.get(timeout=TURN_S)
             self._unanswered -= 1
-            self.moved += 1
             if failure is not None and not isinstance(failure, ChatSecureError):
                 self._core.failed("a file could not be kept", failure)
-            self._send(m.Ok() if failure is None else as_error(failure), request)
+            self._stream.send_message(m.Ok() if failure is None else as_error(failure), request)
 
     # --- out ----------------------------------------------------------------------------------
 
@@ -248,13 +230,16 @@ class FileLine:
         try:
             row = core.store.read(lambda tx: rules.may_read(tx, who, message.blob_id))
             rules.check_get(row, message)
+            once = core.store.read(lambda tx: rules.is_read_once(tx, row))
             whole = row.whole
             for segment in range(message.segment, message.segment + message.count):
                 if segment >= whole:
                     whole = self._wait(row, segment)
                 self._send_segment(request, row, segment)
+                if once and segment - message.segment >= LET_GO_SEGMENTS:
+                    self._let_go(row, segment - LET_GO_SEGMENTS)
         except ChatSecureError as error:
-            self._send(as_error(error), request)
+            self._stream.send_message(as_error(error), request)
 
     def _wait(self, row: BlobRow, segment: int) -> int:
         """How many segments are whole, once this one is.
@@ -269,10 +254,14 @@ class FileLine:
             whole = self._turn(lambda: core.transfers.whole(row, segment, self, more.set))
             if whole > segment:
                 return whole
-            self.moved += 1
+            self._stream.moved += 1
             left = deadline - core.clock()
             if left <= 0 or not more.wait(left):
                 raise rules.not_yet()
+
+    def _let_go(self, row: BlobRow, segment: int) -> None:
+        offset = segment * row.segment_bytes
+        self._core.transfers.blobs.let_go(row.blob_id, offset, row.segment_bytes)
 
     def _send_segment(self, request: int, row: BlobRow, segment: int) -> None:
         blobs, length = self._core.transfers.blobs, rules.segment_length(row, segment)
@@ -283,15 +272,14 @@ class FileLine:
             blobs.read_into(row.blob_id, end - 1, self._buffer[:1])
         except (ChatSecureError, OSError) as error:
             raise Refused(ErrorCode.NOT_FOUND, str(error)) from error
-        self._send(m.BlobData(segment, length), request)
+        self._stream.send_message(m.BlobData(segment, length), request)
         while offset < end:
             piece = self._buffer[: min(BUFFER_BYTES, end - offset)]
             try:
                 blobs.read_into(row.blob_id, offset, piece)
             except (ChatSecureError, OSError) as error:
                 raise ConnectionError("a file went while it was being sent") from error
-            self._sock.sendall(piece)
-            self.moved += 1
+            self._stream.send(piece)
             offset += len(piece)
 
         def sent() -> None:

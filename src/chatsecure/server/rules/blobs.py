@@ -83,6 +83,11 @@ def may_read(tx: Tx, who: Who, blob_id: bytes) -> BlobRow:
     return row
 
 
+def is_read_once(tx: Tx, row: BlobRow) -> bool:
+    """Whether it is for one other device only."""
+    return tx.roster_size(row.log) <= 2
+
+
 def check_get(row: BlobRow, message: m.BlobGet) -> None:
     """Whether there are such segments.
 
