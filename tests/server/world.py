@@ -26,7 +26,8 @@ from chatsecure.wire.connection import encode_message
 from chatsecure.wire.errors import Refused
 from chatsecure.wire.frames import MAX_FRAME_BYTES, FrameDecoder
 
-START = int(datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp() * 1000)
+START = int(datetime.now(UTC).timestamp() * 1000)
+"""The certificates of `person` are made now, and a server refuses what is days from its clock."""
 T = TypeVar("T")
 
 
