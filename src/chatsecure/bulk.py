@@ -16,6 +16,10 @@ from chatsecure.wire.frames import HEADER
 READ_BYTES = 128 * 1024
 """What one call reads at most; it stays in the processor's cache until it is opened."""
 NICENESS = 5
+BINARY = getattr(os, "O_BINARY", 0)
+"""What opens a file of bytes as such, where the system makes a difference."""
+sync_data = getattr(os, "fdatasync", os.fsync)
+"""Brings the bytes to disk and what it takes to find them, not the times."""
 
 
 def give_way() -> None:

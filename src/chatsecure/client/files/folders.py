@@ -17,6 +17,7 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
+from chatsecure.bulk import BINARY
 from chatsecure.client.display import safe_filename
 from chatsecure.wire.errors import Usage
 
@@ -281,9 +282,7 @@ def _write(tar: tarfile.TarFile, info: tarfile.TarInfo, paths: Iterator[Path]) -
     assert data is not None
     for path in paths:
         try:
-            descriptor = os.open(
-                path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600
-            )
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | BINARY, 0o600)
         except FileExistsError:
             continue
         with os.fdopen(descriptor, "wb") as file:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
+from chatsecure.bulk import BINARY, sync_data
 from chatsecure.client.content import FileManifest
 from chatsecure.crypto import filecipher
 from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
@@ -20,14 +21,11 @@ quarter of the processor time, and other programs' pages stay where they are. (A
 unpacked at once, so it had better be in memory.)"""
 SYNC_SEGMENTS, SYNC_DIRECT = 2, 16
 _DIRECT = getattr(os, "O_DIRECT", 0)
-_BINARY = getattr(os, "O_BINARY", 0)
-_sync_data = getattr(os, "fdatasync", os.fsync)
-"""The bytes and what it takes to find them, not the times."""
 
 
 class Part:
-    """A file that grows by whole segments. `room` and `open` may be used by one thread while
-    another one is in `add` or `sync`."""
+    """A file that grows by whole segments. One thread may be in `open` while another is in
+    `add` or `sync`."""
 
     def __init__(self, path: Path, manifest: FileManifest) -> None:
         self.path = path
@@ -36,7 +34,7 @@ class Part:
         self._lock = threading.Lock()
         self._digest = sha256()
         self._rooms: list[memoryview] = []
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
         self._direct = -1
         if _DIRECT and manifest.size >= DIRECT_BYTES and not manifest.folder:
@@ -107,7 +105,7 @@ class Part:
     def sync(self) -> None:
         """What was written is on disk when this returns."""
         with self._lock:
-            _sync_data(self._file.fileno())
+            sync_data(self._file.fileno())
 
     @property
     def digest(self) -> bytes:

@@ -12,14 +12,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatsecure.bulk import BINARY, sync_data
 from chatsecure.server.store.base import StoreFull
 from chatsecure.wire.errors import ErrorCode, Refused
 from chatsecure.wire.messages import ID_BYTES
 
 MAX_HANDLES = 64
-_sync_data = getattr(os, "fdatasync", os.fsync)
-"""The bytes and what it takes to find them, not the times."""
-_BINARY = getattr(os, "O_BINARY", 0)
 
 
 @dataclass(slots=True)
@@ -71,12 +69,12 @@ class DiskBlobs:
     def _new(self, blob_id: bytes, *, create: bool) -> int:
         path = self._path(blob_id)
         try:
-            return os.open(path, os.O_RDWR | _BINARY)
+            return os.open(path, os.O_RDWR | BINARY)
         except FileNotFoundError:
             if not create:
                 raise Refused(ErrorCode.NOT_FOUND, "there is no such file on this server") from None
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)
         self._nameless.add(blob_id)
         return fd
 
@@ -113,7 +111,7 @@ class DiskBlobs:
         """
         try:
             with self._open(blob_id, create=True) as fd:
-                _sync_data(fd)
+                sync_data(fd)
             if blob_id in self._nameless:
                 _sync_folder(self._path(blob_id).parent)
                 _sync_folder(self._folder)

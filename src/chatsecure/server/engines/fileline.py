@@ -228,9 +228,8 @@ class FileLine:
         """Send a run of segments, as far as they are whole or soon become so."""
         core, who = self._core, self._who
         try:
-            row = core.store.read(lambda tx: rules.may_read(tx, who, message.blob_id))
+            row, once = core.store.read(lambda tx: rules.to_read(tx, who, message.blob_id))
             rules.check_get(row, message)
-            once = core.store.read(lambda tx: rules.is_read_once(tx, row))
             whole = row.whole
             for segment in range(message.segment, message.segment + message.count):
                 if segment >= whole:

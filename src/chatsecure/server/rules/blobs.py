@@ -83,9 +83,14 @@ def may_read(tx: Tx, who: Who, blob_id: bytes) -> BlobRow:
     return row
 
 
-def is_read_once(tx: Tx, row: BlobRow) -> bool:
-    """Whether it is for one other device only."""
-    return tx.roster_size(row.log) <= 2
+def to_read(tx: Tx, who: Who, blob_id: bytes) -> tuple[BlobRow, bool]:
+    """A blob that this device may read, and whether it is for one other device only.
+
+    Raises:
+        Refused: there is none.
+    """
+    row = may_read(tx, who, blob_id)
+    return row, tx.roster_size(row.log) <= 2
 
 
 def check_get(row: BlobRow, message: m.BlobGet) -> None:
