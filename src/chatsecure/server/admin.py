@@ -49,6 +49,7 @@ class AdminServer:
         self._folder = server.folder
         self._operator = Operator(
             store=server.store,
+            blobs=server.blobs,
             folder=server.folder,
             limits=server.limits,
             address=server.address,

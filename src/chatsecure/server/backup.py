@@ -18,8 +18,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from chatsecure.wire.errors import ChatSecureError, NotFound
+from chatsecure.wire.errors import ChatSecureError, NotFound, Refused
 
+from .blobs.disk import DiskBlobs
 from .folder import Folder
 from .store.base import StoreError
 from .store.schema import STEPS
@@ -29,7 +30,7 @@ DATABASE = "server.sqlite3"
 KEYS = ("tls.key", "tls.crt")
 
 
-def backup(store: SqliteStore, folder: Folder, target: Path) -> dict[str, Any]:
+def backup(store: SqliteStore, blobs: DiskBlobs, folder: Folder, target: Path) -> dict[str, Any]:
     """Copy everything into `target`.
 
     Raises:
@@ -47,7 +48,7 @@ def backup(store: SqliteStore, folder: Folder, target: Path) -> dict[str, Any]:
                 with tarfile.open(fileobj=file, mode="w") as tar:
                     for name in KEYS:
                         tar.add(folder.path / name, name)
-                    blobs = _add_blobs(tar, copy, folder)
+                    count = _add_blobs(tar, copy, blobs)
                     tar.add(copy, DATABASE)
                 file.flush()
                 os.fsync(file.fileno())
@@ -58,7 +59,7 @@ def backup(store: SqliteStore, folder: Folder, target: Path) -> dict[str, Any]:
         raise ChatSecureError(f"the backup could not be written: {error}") from error
     finally:
         draft.unlink(missing_ok=True)
-    return {"file": str(target), "blobs": blobs, "bytes": target.stat().st_size}
+    return {"file": str(target), "blobs": count, "bytes": target.stat().st_size}
 
 
 def _name(draft: Path, target: Path) -> None:
@@ -74,7 +75,7 @@ def _name(draft: Path, target: Path) -> None:
         draft.replace(target)
 
 
-def _add_blobs(tar: tarfile.TarFile, copy: Path, folder: Folder) -> int:
+def _add_blobs(tar: tarfile.TarFile, copy: Path, blobs: DiskBlobs) -> int:
     count = 0
     with contextlib.closing(sqlite3.connect(copy)) as db:
         rows = db.execute("SELECT blob_id, size, segment_bytes, whole FROM blobs").fetchall()
@@ -84,14 +85,14 @@ def _add_blobs(tar: tarfile.TarFile, copy: Path, folder: Folder) -> int:
                 continue
             name = blob_id.hex()
             try:
-                with (folder.blobs / name[:2] / name).open("rb") as file:
+                with blobs.kept(blob_id) as path, path.open("rb") as file:
                     if os.fstat(file.fileno()).st_size < length:
                         raise FileNotFoundError(name)
                     info = tarfile.TarInfo(f"blobs/{name[:2]}/{name}")
                     info.size, info.mode = length, 0o600
                     tar.addfile(info, file)
                     count += 1
-            except FileNotFoundError:
+            except (Refused, FileNotFoundError):
                 db.execute("DELETE FROM blobs WHERE blob_id = ?", (blob_id,))
         db.commit()
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

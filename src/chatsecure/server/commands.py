@@ -19,6 +19,7 @@ from chatsecure.wire.errors import ChatSecureError, NotFound, Usage
 
 from . import tls
 from .backup import backup
+from .blobs.disk import DiskBlobs
 from .folder import Folder, write_private
 from .limits import ServerLimits
 from .rules.accounts import put_server_token
@@ -36,6 +37,7 @@ class Operator:
     """
 
     store: SqliteStore
+    blobs: DiskBlobs
     folder: Folder
     limits: ServerLimits
     address: tuple[str, int] | None
@@ -70,7 +72,7 @@ class Operator:
                 running.pop("online", None)
                 return self.store.read(lambda tx: tx.totals()) | running
             case "backup":
-                return backup(self.store, self.folder, Path(_text(args, "file")))
+                return backup(self.store, self.blobs, self.folder, Path(_text(args, "file")))
             case _:
                 raise Usage(f"there is no command called {command}")
 
@@ -159,6 +161,7 @@ def offline(folder: Folder) -> Iterator[Operator]:
         certificate = tls.ensure_certificate(folder, _moment())
         yield Operator(
             store=store,
+            blobs=DiskBlobs(folder.blobs),
             folder=folder,
             limits=ServerLimits(),
             address=address,
