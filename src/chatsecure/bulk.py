@@ -6,6 +6,8 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from chatsecure.wire import messages as m
@@ -20,6 +22,49 @@ BINARY = getattr(os, "O_BINARY", 0)
 """What opens a file of bytes as such, where the system makes a difference."""
 sync_data = getattr(os, "fdatasync", os.fsync)
 """Brings the bytes to disk and what it takes to find them, not the times."""
+FREE_BYTES = 16 * 1024 * 1024
+"""How much of a deleted file is given back to the disk in one step.
+
+A file system commits what was freed together with everybody's next sync, and may tell the device of
+every block: 3 GB at once held a message up for 60 to 240 ms, such steps for 5.
+"""
+
+
+def delete(path: Path) -> Callable[[], None]:
+    """Delete a file, which need not be there: its name goes now, which takes no time, and its bytes
+    when what this gives is called, which may take seconds and be in any thread.
+
+    Raises:
+        OSError: its name cannot go.
+    """
+    fd = None
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDWR | BINARY)
+    if fd is not None and os.name == "nt":
+        # What is open keeps its name there.
+        os.close(fd)
+        fd = None
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        if fd is not None:
+            os.close(fd)
+        raise
+    return partial(give_back, fd) if fd is not None else lambda: None
+
+
+def give_back(fd: int) -> None:
+    """Close a file; if this is its end, free its bytes first, in steps that hold nobody up."""
+    try:
+        with contextlib.suppress(OSError):
+            file = os.fstat(fd)
+            size = 0 if file.st_nlink else file.st_size
+            while size > FREE_BYTES:
+                size -= FREE_BYTES
+                os.ftruncate(fd, size)
+                os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def give_way() -> None:

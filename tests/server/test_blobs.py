@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatsecure.server.blobs.disk import FREE_BYTES, MAX_HANDLES, DiskBlobs
+from chatsecure.bulk import FREE_BYTES
+from chatsecure.server.blobs.disk import MAX_HANDLES, DiskBlobs
 from chatsecure.server.limits import ServerLimits
 from chatsecure.server.transfers import WAIT_S
 from chatsecure.wire import messages as m
@@ -295,21 +296,6 @@ def test_a_file_deleted_while_it_is_sent_leaves_no_bytes(
 def test_an_empty_file_is_whole_at_once(ann: Client, ben: Client) -> None:
     assert ann.ask(announce(0)).complete
     assert ben.ask(m.BlobStat(BLOB)).complete
-
-
-def test_large_bytes_of_a_deleted_blob_go_back_in_steps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    blobs, sizes = DiskBlobs(tmp_path / "blobs"), list[int]()
-    truncate = os.ftruncate
-    monkeypatch.setattr(os, "ftruncate", lambda fd, size: (truncate(fd, size), sizes.append(size)))
-    blobs.write(BLOB, 3 * FREE_BYTES, b"x")
-    blobs.delete(BLOB)
-    assert sizes == [2 * FREE_BYTES + 1, FREE_BYTES + 1, 1]
-    blobs.write(log("small"), 0, bytes(FREE_BYTES))
-    blobs.delete(log("small"))
-    assert len(sizes) == 3
-    assert list(blobs.ids()) == []
 
 
 def test_a_deleted_blob_stays_whole_for_who_reads_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""TLS over a blocking socket, between two threads; threads that give way."""
+"""TLS over a blocking socket, between two threads; large files that go; threads that give way."""
 
 import contextlib
 import os
@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatsecure.bulk import READ_BYTES, Stream, give_way
+from chatsecure.bulk import FREE_BYTES, READ_BYTES, Stream, delete, give_way
 from chatsecure.client.connection import tls_context
 from chatsecure.server.folder import Folder
 from chatsecure.server.tls import ensure_certificate, make_context
@@ -158,6 +159,40 @@ def test_it_waits_no_longer_than_its_socket(context: ssl.SSLContext) -> None:
         ours.settimeout(0.01)
         with pytest.raises(TimeoutError):
             Stream(ours, tls_context(), server_hostname="chatsecure.invalid").handshake()
+
+
+def test_a_large_file_goes_in_steps_its_name_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    truncate = os.ftruncate
+    monkeypatch.setattr(os, "ftruncate", lambda fd, size: (truncate(fd, size), sizes.append(size)))
+    file = tmp_path / "file"
+    file.write_bytes(bytes(3 * FREE_BYTES + 1))
+    rest = delete(file)
+    assert not file.exists()
+    assert sizes == []
+    rest()
+    assert sizes == [2 * FREE_BYTES + 1, FREE_BYTES + 1, 1]
+    delete(file)()
+    file.write_bytes(bytes(FREE_BYTES))
+    delete(file)()
+    assert len(sizes) == 3
+
+
+def test_a_file_that_has_another_name_stays_whole(tmp_path: Path) -> None:
+    file, other = tmp_path / "file", tmp_path / "other"
+    file.write_bytes(bytes(FREE_BYTES + 1))
+    os.link(file, other)
+    delete(file)()
+    assert not file.exists()
+    assert other.stat().st_size == FREE_BYTES + 1
+
+
+def test_a_folder_is_not_deleted_as_a_file(tmp_path: Path) -> None:
+    with pytest.raises((IsADirectoryError, PermissionError)):
+        delete(tmp_path)
+    assert tmp_path.is_dir()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows a thread's niceness")

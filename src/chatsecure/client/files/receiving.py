@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatsecure.bulk import delete
 from chatsecure.client.content import FileManifest
 from chatsecure.client.flow import Flow
 from chatsecure.crypto import filecipher
@@ -57,7 +58,7 @@ def fetch(
                 return
     finally:
         part.close()
-    path.unlink(missing_ok=True)
+    core.work(delete(path))
     raise FileProblem("what arrived is not the file that was announced (SHA-256 differs)")
 
 

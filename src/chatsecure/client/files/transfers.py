@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatsecure.bulk import delete
 from chatsecure.client import contacts, conversations, settings
 from chatsecure.client.content import FileFate, FileManifest
 from chatsecure.client.display import safe_filename
@@ -313,7 +314,7 @@ class Files(Wishes):
         unpacked = part.with_suffix(".folder")
         if manifest.folder and saved is not None and saved.is_dir() and not unpacked.exists():
             # We died after the last step, before writing that down.
-            part.unlink(missing_ok=True)
+            self.core.work(delete(part))
             self._finish(key, manifest, saved)
             return
         if saved is not None and saved.exists() and part.exists() and saved.samefile(part):
@@ -341,7 +342,7 @@ class Files(Wishes):
             )  # fmt: skip
             if (yield self.core.work(partial(rename, free))):
                 if manifest.folder:
-                    part.unlink(missing_ok=True)
+                    self.core.work(delete(part))
                 self._finish(key, manifest, free)
                 return
         raise NoRoom(f"there are too many files called {safe_filename(manifest.name)}")

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chatsecure.bulk import delete
 from chatsecure.client.content import FileFate, FileManifest, FileNote, decode_content
 from chatsecure.client.conversations import Conversation
 from chatsecure.client.flow import Operation
@@ -204,5 +205,5 @@ class Wishes(FileRows):
 
     def _forget_part(self, key: Key) -> None:
         if self.downloads is not None:
-            self._part(key).unlink(missing_ok=True)
+            self.core.work(delete(self._part(key)))
             shutil.rmtree(self._part(key).with_suffix(".folder"), ignore_errors=True)

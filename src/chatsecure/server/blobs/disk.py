@@ -12,18 +12,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatsecure.bulk import BINARY, sync_data
+from chatsecure.bulk import BINARY, give_back, sync_data
 from chatsecure.server.store.base import StoreFull
 from chatsecure.wire.errors import ErrorCode, Refused
 from chatsecure.wire.messages import ID_BYTES
 
 MAX_HANDLES = 64
-FREE_BYTES = 16 * 1024 * 1024
-"""How much of a deleted blob is given back to the disk in one step.
-
-A file system commits what was freed together with everybody's next sync, and may tell the device of
-every block: 3 GB at once held a message up for 60 to 240 ms, such steps for 5.
-"""
 
 
 @dataclass(slots=True)
@@ -198,16 +192,7 @@ class DiskBlobs:
             self._give_back(blob_id, fd)
 
     def _give_back(self, blob_id: bytes, fd: int) -> None:
-        """Free the bytes of a deleted blob, in steps that hold nobody up."""
-        try:
-            with suppress(OSError):
-                size = os.fstat(fd).st_size
-                while size > FREE_BYTES:
-                    size -= FREE_BYTES
-                    os.ftruncate(fd, size)
-                    os.fsync(fd)
-        finally:
-            os.close(fd)
+        give_back(fd)
         if os.name == "nt":
             # What is open keeps its name there.
             self._unlink(blob_id)
