@@ -316,7 +316,8 @@ class FakeLine:
         if self.begin(blob, segment, len(data)):
             row = self.world.store.read(lambda tx: tx.blob(blob))
             assert row is not None
-            transfers.blobs.write(blob, segment * row.segment_bytes, data)
+            with transfers.blobs.open(blob, create=True) as file:
+                file.write(segment * row.segment_bytes, data)
             transfers.wrote(blob, segment, answers.append)
         else:
             transfers.again(blob, segment, answers.append)
@@ -345,7 +346,8 @@ class FakeLine:
         if core.transfers.whole(row, segment, self, lambda: None) <= segment:
             raise rules.not_yet()
         view = memoryview(bytearray(rules.segment_length(row, segment)))
-        core.transfers.blobs.read_into(blob, segment * row.segment_bytes, view)
+        with core.transfers.blobs.open(blob) as file:
+            file.read_into(segment * row.segment_bytes, view)
         return bytes(view)
 
 

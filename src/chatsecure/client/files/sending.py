@@ -371,14 +371,26 @@ class _Upload:
 
 def _again(path: Path, mark: str) -> Source:
     """What was to be sent, if it still is what it was."""
-    try:
+    with _as_problem():
         source = look_at(path)
-    except (NotFound, Usage) as error:
-        raise FileProblem(str(error)) from None
-    if source.mark != mark:
-        raise FileProblem(f"{path} was changed while it was being sent")
+        _compare(path, source.mark, mark)
     return source
 
 
 def _check_unchanged(source: Source) -> None:
-    _again(source.path, source.mark)
+    """Twice a segment: not all that `look_at` looks at."""
+    with _as_problem(), _readable(source.path):
+        _compare(source.path, file_mark(source.path.stat()), source.mark)
+
+
+def _compare(path: Path, now: str, mark: str) -> None:
+    if now != mark:
+        raise FileProblem(f"{path} was changed while it was being sent")
+
+
+@contextmanager
+def _as_problem() -> Iterator[None]:
+    try:
+        yield
+    except (NotFound, Usage) as error:
+        raise FileProblem(str(error)) from None

@@ -9,7 +9,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from chatsecure.bulk import BINARY, give_back, sync_data
@@ -20,11 +19,76 @@ from chatsecure.wire.messages import ID_BYTES
 MAX_HANDLES = 64
 
 
-@dataclass(slots=True)
-class _Handle:
-    fd: int
-    users: int = 0
-    dropped: bool = False
+@contextmanager
+def _keeping() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreFull(f"the server cannot keep the file: {error.strerror}") from error
+
+
+class DiskBlob:
+    """Implements `base.Blob`: one file handle, for all who use it."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.users = 0
+        self.dropped = False
+        """It was deleted: the last user gives the bytes back."""
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """See `base.Blob`.
+
+        Raises:
+            StoreFull: the disk is full or cannot be written to.
+        """
+        view = memoryview(data)
+        with _keeping():
+            while view:
+                done = _pwrite(self.fd, view, offset)
+                offset, view = offset + done, view[done:]
+
+    def read_into(self, offset: int, view: memoryview) -> None:
+        """See `base.Blob`.
+
+        Raises:
+            Refused: it is shorter than it should be.
+        """
+        while view:
+            count = _pread(self.fd, view, offset)
+            if not count:
+                raise Refused(ErrorCode.NOT_FOUND, "a part of this file is missing here")
+            offset, view = offset + count, view[count:]
+
+    def let_go(self, offset: int, length: int) -> None:
+        """See `base.Blob`. Elsewhere than on Linux the system does without this."""
+        if hasattr(os, "posix_fadvise"):
+            with suppress(OSError):
+                os.posix_fadvise(self.fd, offset, length, os.POSIX_FADV_DONTNEED)
+
+
+if hasattr(os, "preadv"):
+
+    def _pwrite(fd: int, data: memoryview, offset: int) -> int:
+        return os.pwrite(fd, data, offset)
+
+    def _pread(fd: int, view: memoryview, offset: int) -> int:
+        return os.preadv(fd, [view], offset)
+
+else:
+    _seek = threading.Lock()
+
+    def _pwrite(fd: int, data: memoryview, offset: int) -> int:
+        with _seek:
+            os.lseek(fd, offset, os.SEEK_SET)
+            return os.write(fd, data)
+
+    def _pread(fd: int, view: memoryview, offset: int) -> int:
+        with _seek:
+            os.lseek(fd, offset, os.SEEK_SET)
+            data = os.read(fd, len(view))
+        view[: len(data)] = data
+        return len(data)
 
 
 class DiskBlobs:
@@ -37,8 +101,7 @@ class DiskBlobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._seek = threading.Lock()
-        self._handles: OrderedDict[bytes, _Handle] = OrderedDict()
+        self._handles: OrderedDict[bytes, DiskBlob] = OrderedDict()
         self._nameless: set[bytes] = set()
         """Those whose names are not surely on disk."""
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -50,16 +113,22 @@ class DiskBlobs:
     # --- handles ------------------------------------------------------------------------------
 
     @contextmanager
-    def _open(self, blob_id: bytes, *, create: bool = False) -> Iterator[int]:
+    def open(self, blob_id: bytes, *, create: bool = False) -> Iterator[DiskBlob]:
+        """See `base.BlobStore`.
+
+        Raises:
+            Refused: there is no such blob.
+            StoreFull: a new one cannot be made.
+        """
         with self._lock:
             handle = self._handles.get(blob_id)
             if handle is None:
-                handle = self._handles[blob_id] = _Handle(self._new(blob_id, create=create))
+                handle = self._handles[blob_id] = self._new(blob_id, create=create)
             self._handles.move_to_end(blob_id)
             handle.users += 1
             self._trim()
         try:
-            yield handle.fd
+            yield handle
         finally:
             with self._lock:
                 handle.users -= 1
@@ -67,17 +136,19 @@ class DiskBlobs:
             if last:
                 self._give_back(blob_id, handle.fd)
 
-    def _new(self, blob_id: bytes, *, create: bool) -> int:
+    def _new(self, blob_id: bytes, *, create: bool) -> DiskBlob:
         path = self._path(blob_id)
-        try:
-            return os.open(path, os.O_RDWR | BINARY)
-        except FileNotFoundError:
-            if not create:
-                raise Refused(ErrorCode.NOT_FOUND, "there is no such file on this server") from None
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)
-        self._nameless.add(blob_id)
-        return fd
+        with _keeping():
+            try:
+                return DiskBlob(os.open(path, os.O_RDWR | BINARY))
+            except FileNotFoundError:
+                if not create:
+                    missing = "there is no such file on this server"
+                    raise Refused(ErrorCode.NOT_FOUND, missing) from None
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)
+            self._nameless.add(blob_id)
+            return DiskBlob(fd)
 
     def _trim(self) -> None:
         idle = (id_ for id_, handle in list(self._handles.items()) if not handle.users)
@@ -87,79 +158,18 @@ class DiskBlobs:
                 return
             os.close(self._handles.pop(id_).fd)
 
-    # --- bytes --------------------------------------------------------------------------------
-
-    def write(self, blob_id: bytes, offset: int, data: bytes | memoryview) -> None:
-        """See `base.BlobStore`.
-
-        Raises:
-            StoreFull: the disk is full or cannot be written to.
-        """
-        try:
-            with self._open(blob_id, create=True) as fd:
-                view = memoryview(data)
-                while view:
-                    done = self._pwrite(fd, view, offset)
-                    offset, view = offset + done, view[done:]
-        except OSError as error:
-            raise StoreFull(f"the server cannot keep the file: {error.strerror}") from error
-
     def sync(self, blob_id: bytes) -> None:
         """See `base.BlobStore`.
 
         Raises:
             StoreFull: the disk is full or cannot be written to.
         """
-        try:
-            with self._open(blob_id, create=True) as fd:
-                sync_data(fd)
+        with self.open(blob_id, create=True) as blob, _keeping():
+            sync_data(blob.fd)
             if blob_id in self._nameless:
                 _sync_folder(self._path(blob_id).parent)
                 _sync_folder(self._folder)
                 self._nameless.discard(blob_id)
-        except OSError as error:
-            raise StoreFull(f"the server cannot keep the file: {error.strerror}") from error
-
-    def read_into(self, blob_id: bytes, offset: int, view: memoryview) -> None:
-        """See `base.BlobStore`.
-
-        Raises:
-            Refused: there is no such blob, or it is shorter than it should be.
-        """
-        with self._open(blob_id) as fd:
-            while view:
-                count = self._pread(fd, view, offset)
-                if not count:
-                    raise Refused(ErrorCode.NOT_FOUND, "a part of this file is missing here")
-                offset, view = offset + count, view[count:]
-
-    def let_go(self, blob_id: bytes, offset: int, length: int) -> None:
-        """See `base.BlobStore`. Elsewhere than on Linux the system does without this."""
-        if hasattr(os, "posix_fadvise"):
-            with suppress(OSError, Refused), self._open(blob_id) as fd:
-                os.posix_fadvise(fd, offset, length, os.POSIX_FADV_DONTNEED)
-
-    if hasattr(os, "preadv"):
-
-        def _pwrite(self, fd: int, data: memoryview, offset: int) -> int:
-            return os.pwrite(fd, data, offset)
-
-        def _pread(self, fd: int, view: memoryview, offset: int) -> int:
-            return os.preadv(fd, [view], offset)
-
-    else:
-
-        def _pwrite(self, fd: int, data: memoryview, offset: int) -> int:
-            with self._seek:
-                os.lseek(fd, offset, os.SEEK_SET)
-                return os.write(fd, data)
-
-        def _pread(self, fd: int, view: memoryview, offset: int) -> int:
-            with self._seek:
-                os.lseek(fd, offset, os.SEEK_SET)
-                data = os.read(fd, len(view))
-            view[: len(data)] = data
-            return len(data)
 
     # --- the rest -----------------------------------------------------------------------------
 
@@ -171,7 +181,7 @@ class DiskBlobs:
         Raises:
             Refused: there is no such blob.
         """
-        with self._open(blob_id):
+        with self.open(blob_id):
             yield self._path(blob_id)
 
     def delete(self, blob_id: bytes) -> None:

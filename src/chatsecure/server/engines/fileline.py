@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from chatsecure.bulk import Stream, give_way
+from chatsecure.server.blobs.base import Blob, BlobStore
 from chatsecure.server.core import Core
 from chatsecure.server.rules import blobs as rules
 from chatsecure.server.rules.who import Who
@@ -63,9 +64,14 @@ class FileLine:
         self._sock = sock
         self._stream = Stream(sock, engine.context, server_side=True)
         self._who: Who
+        self._taken = 0
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._answers: queue.SimpleQueue[tuple[int, Exception | None]] = queue.SimpleQueue()
         self._unanswered = 0
+
+    @property
+    def _blobs(self) -> BlobStore:
+        return self._core.transfers.blobs
 
     @property
     def moved(self) -> int:
@@ -160,30 +166,21 @@ class FileLine:
 
     def _put(self, request: int, message: m.BlobPut) -> None:
         """Take one segment, write it, and answer what is on disk by now."""
-        core, transfers, blobs = self._core, self._core.transfers, self._core.transfers.blobs
+        core, transfers = self._core, self._core.transfers
         blob_id, segment = message.blob_id, message.segment
-        failure: Exception | None = None
+        failure: ChatSecureError | None = None
         fresh = False
-        offset = 0
+        offset = self._taken = 0
         try:
             row = core.store.read(lambda tx: tx.blob(blob_id))
             fresh = self._turn(lambda: transfers.begin(row, self._who, message, self))
             offset = 0 if row is None else segment * row.segment_bytes
         except ChatSecureError as error:
             failure = error
-        end = offset + message.length
         try:
-            while offset < end:
-                piece = self._buffer[: min(BUFFER_BYTES, end - offset)]
-                self._stream.fill(piece)
-                if fresh and failure is None:
-                    try:
-                        blobs.write(blob_id, offset, piece)
-                    except ChatSecureError as error:
-                        failure = error
-                offset += len(piece)
+            failure = self._take(blob_id if fresh else None, offset, message.length) or failure
         except BaseException:
-            begun = offset - end + message.length
+            begun = self._taken
 
             def broke_off() -> None:
                 self._count_in(begun)
@@ -208,6 +205,32 @@ class FileLine:
         self._engine.post(done)
         self._unanswered += 1
         self._answer(0 if message.last else m.MAX_UNANSWERED_PUTS - 1)
+
+    def _take(self, blob_id: bytes | None, offset: int, length: int) -> ChatSecureError | None:
+        """Take the bytes of a segment, and write them to a blob, if to any.
+
+        Returns:
+            Why they could not be written.
+        """
+        failure, blob, end = None, None, offset + length
+        with contextlib.ExitStack() as stack:
+            try:
+                if blob_id is not None:
+                    blob = stack.enter_context(self._blobs.open(blob_id, create=True))
+            except ChatSecureError as error:
+                failure = error
+            while offset < end:
+                # Cut at whole pages: one that is written in two parts costs twice.
+                piece = self._buffer[: min(BUFFER_BYTES - offset % BUFFER_BYTES, end - offset)]
+                self._stream.fill(piece)
+                if blob is not None and failure is None:
+                    try:
+                        blob.write(offset, piece)
+                    except ChatSecureError as error:
+                        failure = error
+                offset += len(piece)
+                self._taken += len(piece)
+        return failure
 
     def _count_in(self, count: int) -> None:
         self._core.stats.bytes_in += count
@@ -234,9 +257,11 @@ class FileLine:
             for segment in range(message.segment, message.segment + message.count):
                 if segment >= whole:
                     whole = self._wait(row, segment)
-                self._send_segment(request, row, segment)
-                if once and segment - message.segment >= LET_GO_SEGMENTS:
-                    self._let_go(row, segment - LET_GO_SEGMENTS)
+                with self._blobs.open(row.blob_id) as blob:
+                    self._send_segment(request, row, segment, blob)
+                    if once and segment - message.segment >= LET_GO_SEGMENTS:
+                        done = segment - LET_GO_SEGMENTS
+                        blob.let_go(done * row.segment_bytes, row.segment_bytes)
         except ChatSecureError as error:
             self._stream.send_message(as_error(error), request)
 
@@ -258,24 +283,19 @@ class FileLine:
             if left <= 0 or not more.wait(left):
                 raise rules.not_yet()
 
-    def _let_go(self, row: BlobRow, segment: int) -> None:
-        offset = segment * row.segment_bytes
-        self._core.transfers.blobs.let_go(row.blob_id, offset, row.segment_bytes)
-
-    def _send_segment(self, request: int, row: BlobRow, segment: int) -> None:
-        blobs, length = self._core.transfers.blobs, rules.segment_length(row, segment)
-        offset = segment * row.segment_bytes
+    def _send_segment(self, request: int, row: BlobRow, segment: int, blob: Blob) -> None:
+        length, offset = rules.segment_length(row, segment), segment * row.segment_bytes
         end = offset + length
         try:
             # Once so many bytes are promised there is no way to say that they do not come.
-            blobs.read_into(row.blob_id, end - 1, self._buffer[:1])
-        except (ChatSecureError, OSError) as error:
+            blob.read_into(end - 1, self._buffer[:1])
+        except OSError as error:
             raise Refused(ErrorCode.NOT_FOUND, str(error)) from error
         self._stream.send_message(m.BlobData(segment, length), request)
         while offset < end:
             piece = self._buffer[: min(BUFFER_BYTES, end - offset)]
             try:
-                blobs.read_into(row.blob_id, offset, piece)
+                blob.read_into(offset, piece)
             except (ChatSecureError, OSError) as error:
                 raise ConnectionError("a file went while it was being sent") from error
             self._stream.send(piece)
