@@ -80,15 +80,6 @@ def _context(blob_id: bytes, segment: int, layout: Layout) -> bytes:
     return b"chatsecure file v1\0" + blob_id + numbers + layout.size.to_bytes(8, "big")
 
 
-def encrypt_segment(
-    key: bytes, blob_id: bytes, segment: int, layout: Layout, plaintext: bytes
-) -> bytes:
-    """One segment's ciphertext; a short last one is padded with zeros first."""
-    encryptor = Cobblestone256Encryptor(key, _context(blob_id, segment, layout))
-    padded = plaintext.ljust(layout.plain_bytes(segment), b"\0")
-    return encryptor.update(padded) + encryptor.finalize()
-
-
 class Buffers:
     """Memory for the pieces of one segment after the other: fresh memory for each would cost more
     than the cipher."""
@@ -157,15 +148,3 @@ def decrypt_into(
         raise CannotOpen("a part of the file was changed on its way") from None
     room[at : at + len(rest)] = rest
     return room[: max(0, min(at + len(rest), layout.size - segment * SEGMENT_BYTES))]
-
-
-def decrypt_segment(
-    key: bytes, blob_id: bytes, segment: int, layout: Layout, ciphertext: bytes
-) -> bytes:
-    """One segment's plaintext, without the padding.
-
-    Raises:
-        CannotOpen: it was changed, cut, or belongs elsewhere.
-    """
-    room = memoryview(bytearray(opened_bytes(len(ciphertext))))
-    return bytes(decrypt_into(room, key, blob_id, segment, layout, [memoryview(ciphertext)]))

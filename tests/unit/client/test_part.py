@@ -13,7 +13,8 @@ from chatsecure.client.content import FileManifest
 from chatsecure.client.files import part as part_module
 from chatsecure.client.files.part import Part
 from chatsecure.crypto.errors import CannotOpen
-from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout, encrypt_segment
+from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
+from segments import encrypt_segment
 
 KEY, BLOB = b"k" * 32, b"b" * 16
 DATA = random.Random(7).randbytes(2 * SEGMENT_BYTES + 12_345)

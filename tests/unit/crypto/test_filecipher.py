@@ -10,11 +10,10 @@ from chatsecure.crypto.filecipher import (
     SEGMENT_BYTES,
     Layout,
     cipher_bytes,
-    decrypt_segment,
-    encrypt_segment,
     new_key,
     padded_length,
 )
+from segments import decrypt_segment, encrypt_segment
 from unit.strategies import bounded
 
 KEY, BLOB = b"k" * 32, b"b" * 16
