@@ -305,6 +305,26 @@ def test_a_file_deleted_while_it_is_sent_leaves_no_bytes(
     assert list(world.blobs.ids()) == []
 
 
+def test_a_file_deleted_while_it_is_sent_leaves_no_bytes_when_its_line_breaks(
+    world: World, ann: Client, ben: Client
+) -> None:
+    ann.ask(announce(SEGMENT))
+    line = FakeLine(ann)
+    assert line.begin(BLOB, 0, SEGMENT)
+    assert ann.ask(m.BlobDelete(BLOB)) == m.Ok()
+    write(world.blobs, BLOB, 0, bytes(SEGMENT // 2))
+    world.core.transfers.broke_off(BLOB, line)
+    world.settle()
+    assert list(world.blobs.ids()) == []
+
+
+def test_what_is_not_there_is_not_said_to_be_on_disk(tmp_path: Path) -> None:
+    blobs = DiskBlobs(tmp_path / "blobs")
+    with pytest.raises(Refused):
+        blobs.sync(BLOB)
+    assert list(blobs.ids()) == []
+
+
 def test_an_empty_file_is_whole_at_once(ann: Client, ben: Client) -> None:
     assert ann.ask(announce(0)).complete
     assert ben.ask(m.BlobStat(BLOB)).complete

@@ -180,8 +180,7 @@ class Transfers:
         """All of a segment is written: bring it to disk, then answer."""
         live = self._live.get(blob_id)
         if live is None:
-            # It was deleted meanwhile; the bytes may have come after that.
-            self._background(lambda: self.blobs.delete(blob_id))
+            self._came_too_late(blob_id)
             answer(rules.unknown())
             return
         live.writer = None
@@ -198,10 +197,16 @@ class Transfers:
             answer(None)
 
     def broke_off(self, blob_id: bytes, writer: Writer) -> None:
-        """A connection ends in the middle of a segment."""
+        """A segment that was begun is not written to its end."""
         live = self._live.get(blob_id)
-        if live is not None and live.writer is writer:
+        if live is None:
+            self._came_too_late(blob_id)
+        elif live.writer is writer:
             live.writer = None
+
+    def _came_too_late(self, blob_id: bytes) -> None:
+        """Bytes of a blob that was deleted while they came may have been written after that."""
+        self._background(lambda: self.blobs.delete(blob_id))
 
     def _sync(self, live: _Live) -> None:
         """Bring segments to disk; those that are written meanwhile go together next time."""

@@ -162,9 +162,10 @@ class DiskBlobs:
         """See `base.BlobStore`.
 
         Raises:
+            Refused: there is no such blob.
             StoreFull: the disk is full or cannot be written to.
         """
-        with self.open(blob_id, create=True) as blob, _keeping():
+        with self.open(blob_id) as blob, _keeping():
             sync_data(blob.fd)
             if blob_id in self._nameless:
                 _sync_folder(self._path(blob_id).parent)

@@ -184,7 +184,8 @@ class FileLine:
 
             def broke_off() -> None:
                 self._count_in(begun)
-                transfers.broke_off(blob_id, self)
+                if fresh:
+                    transfers.broke_off(blob_id, self)
 
             self._engine.post(broke_off)
             raise
@@ -195,7 +196,8 @@ class FileLine:
         def done() -> None:
             self._count_in(message.length)
             if failure is not None:
-                transfers.broke_off(blob_id, self)
+                if fresh:
+                    transfers.broke_off(blob_id, self)
                 answer(failure)
             elif fresh:
                 transfers.wrote(blob_id, segment, answer)
