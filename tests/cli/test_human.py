@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatsecure.cli.human import clock, describe, history_line, history_record, size_text
+from chatsecure.cli.human import (
+    clock,
+    describe,
+    duration_text,
+    history_line,
+    history_record,
+    size_text,
+)
 from chatsecure.cli.line import Progress
 from chatsecure.cli.receipts import told
 from chatsecure.client.events import (
@@ -93,10 +100,24 @@ def test_the_day_is_told_when_it_is_another() -> None:
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (213_000, "213 kB"), (2**40, "1100 GB")],
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1500, "1.5 kB"),
+        (213_000, "213 kB"),
+        (2**40, "1100 GB"),
+    ],
 )
 def test_sizes(size: int, text: str) -> None:
     assert size_text(size) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (7, "0:07"), (760, "12:40"), (3723, "1:02:03")]
+)
+def test_durations(seconds: int, text: str) -> None:
+    assert duration_text(seconds) == text
 
 
 def line(**changes: object) -> HistoryLine:

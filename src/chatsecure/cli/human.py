@@ -25,7 +25,7 @@ from chatsecure.client.events import (
 )
 from chatsecure.client.history import HistoryLine
 from chatsecure.names import lookalike, mixed_scripts
-from chatsecure.words import _, _n, sentence
+from chatsecure.words import _, _n, sentence, several
 
 SHORT_ID = 8
 """Signs of an id that people see."""
@@ -44,13 +44,20 @@ def clock(at: str, now: datetime | None = None) -> str:
 def size_text(size: int) -> str:
     """A number of bytes in words."""
     if size < 1000:
-        return _("{size} bytes").format(size=size)
+        return several("{n} byte", "{n} bytes", size)
     amount = float(size)
     for unit in ("kB", "MB", "GB"):
         amount /= 1000
         if amount < 999.5 or unit == "GB":
             break
     return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.1f} {unit}"
+
+
+def duration_text(seconds: int) -> str:
+    """A time that something takes: 0:07, 12:40, 1:02:03."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def body(text: str) -> str:

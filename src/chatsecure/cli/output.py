@@ -83,6 +83,10 @@ class Output:
         if not self.options.quiet:
             _write(sys.stderr, text + "\n")
 
+    def progress(self, data: dict[str, Any]) -> None:
+        """How far something is, for a program: a line of JSON on stderr."""
+        self.notice(one_line(data))
+
     def detail(self, text: str) -> None:
         """Something for the person who asked for more (-v)."""
         if self.options.verbose:
@@ -110,6 +114,14 @@ class Output:
     def redraw(self, text: str) -> None:
         """Replace the line under the cursor on stderr; only for a terminal."""
         _write(sys.stderr, "\r" + text)
+
+    @property
+    def columns(self) -> int:
+        """How wide the terminal at stderr is."""
+        try:
+            return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
 
     @property
     def may_redraw(self) -> bool:

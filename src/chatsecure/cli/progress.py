@@ -1,24 +1,25 @@
-"""A progress bar on stderr, for a terminal only."""
+"""How far a file is, on stderr: a bar on a terminal, lines of JSON with --json."""
 
 import time
 
-from .human import size_text
+from chatsecure.words import _
+
+from .human import duration_text, size_text
 from .output import Output, width
 
 CELLS = 30
-EVERY_S = 0.1
+LEAST_NAME, MOST_NAME = 8, 24
+EVERY_S, JSON_EVERY_S = 0.1, 1.0
 
 
 class Bar:
     """Shows how far a file has come."""
 
     def __init__(self, name: str, output: Output) -> None:
-        self._name = name if width(name) <= 24 else name[:23] + "…"
+        self._name = name
         self._output = output
-        self._on = output.may_redraw
-        self._began = time.monotonic()
+        self._began = self._told = time.monotonic()
         self._start: int | None = None
-        self._drawn = 0.0
         self._last = 0
 
     def show(self, done: int, total: int) -> None:
@@ -27,23 +28,50 @@ class Bar:
         if self._start is None:
             self._start = done
             if done:
-                self._output.notice(f"goes on at {size_text(done)} of {size_text(total)}")
-        if not self._on or (done < total and now - self._drawn < EVERY_S):
-            return
-        self._drawn = now
+                text = _("goes on at {done} of {total}")
+                self._output.notice(text.format(done=size_text(done), total=size_text(total)))
+        rate = int((done - self._start) / max(0.001, now - self._began))
+        left = -(-(total - done) // rate) if rate else None
+        if self._output.json:
+            if now - self._told >= JSON_EVERY_S:
+                self._told = now
+                self._output.progress(
+                    {
+                        "file": self._name,
+                        "done": done,
+                        "size": total,
+                        "bytes_per_s": rate,
+                        "seconds_left": left,
+                    }
+                )
+        elif self._output.may_redraw and (done >= total or now - self._told >= EVERY_S):
+            self._told = now
+            self._draw(done, total, rate, left)
+
+    def _draw(self, done: int, total: int, rate: int, left: int | None) -> None:
         share = done / total if total else 1.0
-        full = int(share * CELLS)
-        speed = (done - self._start) / max(0.001, now - self._began)
-        text = (
-            f"{self._name}  {size_text(total)}  {'━' * full}{'─' * (CELLS - full)}"
-            f" {share:4.0%}  {size_text(int(speed))}/s"
-        )
-        cells = width(text)
-        self._output.redraw(text + " " * max(0, self._last - cells))
-        self._last = cells
+        size, tail = f"  {size_text(total)}  ", f" {share:4.0%}  {size_text(rate)}/s"
+        if left:
+            tail += "  " + _("{time} left").format(time=duration_text(left))
+        # A line that is as wide as the terminal, or wider, could not be drawn over.
+        room = self._output.columns - 1 - width(size + tail)
+        name = _cut(self._name, max(LEAST_NAME, min(MOST_NAME, room)))
+        cells = max(0, min(CELLS, room - width(name)))
+        full = int(share * cells)
+        text = name + size + "━" * full + "─" * (cells - full) + tail
+        self._output.redraw(text + " " * max(0, self._last - width(text)))
+        self._last = width(text)
 
     def close(self) -> None:
         """Leave the line."""
         if self._last:
             self._output.redraw(" " * self._last + "\r")
             self._last = 0
+
+
+def _cut(text: str, cells: int) -> str:
+    if width(text) <= cells:
+        return text
+    while text and width(text) >= cells:
+        text = text[:-1]
+    return text + "…"
