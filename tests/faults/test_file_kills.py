@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from chatsecure.crypto.filecipher import SEGMENT_BYTES, Layout
-from system.conftest import Person, World, command, environment, start_server
+from system.conftest import ENGINES, Person, World, command, environment, start_server
 
 from .people import goes_to
 from .proxy import Proxy
@@ -53,6 +53,7 @@ def digest(path: Path) -> str:
 
 
 @pytest.mark.timeout(PATIENCE_S + 60)
+@pytest.mark.parametrize("server", ENGINES, indirect=True)
 def test_killed_at_any_moment_it_arrives_whole_and_little_goes_twice(
     three: tuple[Person, Person, Person], world: World, tmp_path: Path
 ) -> None:
