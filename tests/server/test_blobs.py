@@ -290,13 +290,18 @@ def test_bytes_that_belong_to_no_blob_go_at_the_start(
     assert list(world.blobs.ids()) == [BLOB]
 
 
+def deleted_while_it_is_sent(client: Client) -> FakeLine:
+    client.ask(announce(SEGMENT))
+    line = FakeLine(client)
+    assert line.begin(BLOB, 0, SEGMENT)
+    assert client.ask(m.BlobDelete(BLOB)) == m.Ok()
+    return line
+
+
 def test_a_file_deleted_while_it_is_sent_leaves_no_bytes(
     world: World, ann: Client, ben: Client
 ) -> None:
-    ann.ask(announce(SEGMENT))
-    line = FakeLine(ann)
-    assert line.begin(BLOB, 0, SEGMENT)
-    assert ann.ask(m.BlobDelete(BLOB)) == m.Ok()
+    deleted_while_it_is_sent(ann)
     write(world.blobs, BLOB, 0, bytes(SEGMENT))
     answers: list[Exception | None] = []
     world.core.transfers.wrote(BLOB, 0, answers.append)
@@ -308,10 +313,7 @@ def test_a_file_deleted_while_it_is_sent_leaves_no_bytes(
 def test_a_file_deleted_while_it_is_sent_leaves_no_bytes_when_its_line_breaks(
     world: World, ann: Client, ben: Client
 ) -> None:
-    ann.ask(announce(SEGMENT))
-    line = FakeLine(ann)
-    assert line.begin(BLOB, 0, SEGMENT)
-    assert ann.ask(m.BlobDelete(BLOB)) == m.Ok()
+    line = deleted_while_it_is_sent(ann)
     write(world.blobs, BLOB, 0, bytes(SEGMENT // 2))
     world.core.transfers.broke_off(BLOB, line)
     world.settle()

@@ -83,10 +83,6 @@ class Output:
         if not self.options.quiet:
             _write(sys.stderr, text + "\n")
 
-    def progress(self, data: dict[str, Any]) -> None:
-        """How far something is, for a program: a line of JSON on stderr."""
-        self.notice(one_line(data))
-
     def detail(self, text: str) -> None:
         """Something for the person who asked for more (-v)."""
         if self.options.verbose:

@@ -5,7 +5,7 @@ import time
 from chatsecure.words import _
 
 from .human import duration_text, size_text
-from .output import Output, width
+from .output import Output, one_line, width
 
 CELLS = 30
 LEAST_NAME, MOST_NAME = 8, 24
@@ -35,15 +35,14 @@ class Bar:
         if self._output.json:
             if now - self._told >= JSON_EVERY_S:
                 self._told = now
-                self._output.progress(
-                    {
-                        "file": self._name,
-                        "done": done,
-                        "size": total,
-                        "bytes_per_s": rate,
-                        "seconds_left": left,
-                    }
-                )
+                data = {
+                    "file": self._name,
+                    "done": done,
+                    "size": total,
+                    "bytes_per_s": rate,
+                    "seconds_left": left,
+                }
+                self._output.notice(one_line(data))
         elif self._output.may_redraw and (done >= total or now - self._told >= EVERY_S):
             self._told = now
             self._draw(done, total, rate, left)

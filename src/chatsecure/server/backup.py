@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from chatsecure.bulk import delete
 from chatsecure.wire.errors import ChatSecureError, NotFound, Refused
 
 from .blobs.disk import DiskBlobs
@@ -58,7 +59,7 @@ def backup(store: SqliteStore, blobs: DiskBlobs, folder: Folder, target: Path) -
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
         raise ChatSecureError(f"the backup could not be written: {error}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        delete(draft)()
     return {"file": str(target), "blobs": count, "bytes": target.stat().st_size}
 
 

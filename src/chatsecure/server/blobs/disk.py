@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chatsecure.bulk import BINARY, give_back, sync_data
+from chatsecure.bulk import BINARY, delete, give_back, sync_data
 from chatsecure.server.store.base import StoreFull
 from chatsecure.wire.errors import ErrorCode, Refused
 from chatsecure.wire.messages import ID_BYTES
@@ -134,7 +134,11 @@ class DiskBlobs:
                 handle.users -= 1
                 last = handle.dropped and not handle.users
             if last:
-                self._give_back(blob_id, handle.fd)
+                give_back(handle.fd)
+                if os.name == "nt":
+                    # What is open keeps its name there.
+                    with suppress(OSError):
+                        self._path(blob_id).unlink()
 
     def _new(self, blob_id: bytes, *, create: bool) -> DiskBlob:
         path = self._path(blob_id)
@@ -187,30 +191,19 @@ class DiskBlobs:
 
     def delete(self, blob_id: bytes) -> None:
         """See `base.BlobStore`. The name goes at once, the bytes when nobody reads them."""
-        fd = None
-        with self._lock:
-            self._nameless.discard(blob_id)
-            handle = self._handles.pop(blob_id, None)
-            if handle is not None:
-                handle.dropped = handle.users > 0
-                fd = None if handle.dropped else handle.fd
-            else:
-                with suppress(OSError):
-                    fd = os.open(self._path(blob_id), os.O_RDWR | BINARY)
-            # While it is open this takes no time.
-            self._unlink(blob_id)
-        if fd is not None:
-            self._give_back(blob_id, fd)
-
-    def _give_back(self, blob_id: bytes, fd: int) -> None:
-        give_back(fd)
-        if os.name == "nt":
-            # What is open keeps its name there.
-            self._unlink(blob_id)
-
-    def _unlink(self, blob_id: bytes) -> None:
+        path = self._path(blob_id)
         with suppress(OSError):
-            self._path(blob_id).unlink()
+            with self._lock:
+                self._nameless.discard(blob_id)
+                handle = self._handles.pop(blob_id, None)
+                if handle is not None and handle.users:
+                    handle.dropped = True
+                    path.unlink()
+                    return
+                if handle is not None:
+                    os.close(handle.fd)
+                rest = delete(path)
+            rest()
 
     def ids(self) -> Iterator[bytes]:
         """See `base.BlobStore`."""

@@ -65,6 +65,7 @@ class FileLine:
         self._stream = Stream(sock, engine.context, server_side=True)
         self._who: Who
         self._taken = 0
+        """Bytes of the segment that comes."""
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._answers: queue.SimpleQueue[tuple[int, Exception | None]] = queue.SimpleQueue()
         self._unanswered = 0
@@ -225,11 +226,11 @@ class FileLine:
                 # Cut at whole pages: one that is written in two parts costs twice.
                 piece = self._buffer[: min(BUFFER_BYTES - offset % BUFFER_BYTES, end - offset)]
                 self._stream.fill(piece)
-                if blob is not None and failure is None:
+                if blob is not None:
                     try:
                         blob.write(offset, piece)
                     except ChatSecureError as error:
-                        failure = error
+                        failure, blob = error, None
                 offset += len(piece)
                 self._taken += len(piece)
         return failure
